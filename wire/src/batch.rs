@@ -25,6 +25,9 @@ pub const HOST_ATTRIBUTE: &str = "host.name";
 pub const VERBATIM_ATTRIBUTE: &str = "nightshift.verbatim";
 /// Metric metadata key that carries the kind in Prometheus' words, as the OTLP specification names it.
 pub const KIND_METADATA: &str = "prometheus.type";
+/// Request header with which a sender says when it sent, in milliseconds since 1970 by its own clock, so
+/// that its skew is known exactly: an old sample may only have waited in the spool.
+pub const SENT_HEADER: &str = "nightshift-sent-ms";
 /// Beginning of every attribute above that is Nightshift's own; such attributes never become labels.
 pub const OWN_ATTRIBUTE_PREFIX: &str = "nightshift.";
 

@@ -91,6 +91,13 @@ pub fn scan(file: &[u8], offset: usize) -> Scan<'_> {
     damaged(file, offset)
 }
 
+/// Length of the body that the header at the beginning of `bytes` announces; `None` where no whole
+/// header stands. Readers that do not hold a file whole learn by it how much to read.
+#[must_use]
+pub fn body_len(bytes: &[u8]) -> Option<usize> {
+    parse_header(bytes.get(..HEADER_LEN)?).map(|(length, _)| length)
+}
+
 fn parse_header(header: &[u8]) -> Option<(usize, u32)> {
     let word = |at: usize| {
         let bytes: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;
@@ -109,9 +116,10 @@ fn damaged(file: &[u8], offset: usize) -> Scan<'_> {
     }
 }
 
-/// Finds the next place that bears a whole header. Bodies are opaque and may hold a copy of the
+/// Finds the next place from `from` on that bears a whole header. Bodies are opaque and may hold a copy of the
 /// magic; the header's own checksum makes a false hit a matter of one in four billion.
-fn find_header(file: &[u8], from: usize) -> Option<usize> {
+#[must_use]
+pub fn find_header(file: &[u8], from: usize) -> Option<usize> {
     let tail = file.get(from..)?;
     tail.windows(HEADER_LEN)
         .position(|window| window[..4] == MAGIC && parse_header(window).is_some())

@@ -2,10 +2,15 @@
 //!
 //! What lives here: metric families and batches as both sides speak of them, the OTLP encoding of a
 //! batch, the identity that lets the collector store each batch once, the framing of checksummed
-//! records, and PostgreSQL's own small types (LSN). No I/O, no clock, no configuration.
+//! records, the text format of metrics, and PostgreSQL's own small types (LSN). No I/O, no clock, no
+//! configuration.
 
+pub mod answer;
 pub mod batch;
 pub mod frame;
 pub mod lsn;
 pub mod metric;
 pub mod otlp;
+pub mod quantity;
+pub mod secret;
+pub mod text;
