@@ -1,0 +1,245 @@
+//! The one writer of the journal: a thread that takes what waits, writes it with one fsync, makes it
+//! visible and answers.
+//!
+//! Invariants: nothing is visible or answered before it is durable. A delivery is written only if its
+//! identity is neither in the ledger nor earlier in the same group, so a duplicate is answered at the
+//! earliest when the first copy is durable. After a failed fsync the kernel may have thrown the data
+//! away and still call the next one a success, so the file is never written again: its segment is
+//! left as it is and a new one begun.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+use wire::batch::BatchId;
+
+use crate::append::{AppendError, Delivery, Outcome};
+use crate::memory::Memory;
+
+use super::record;
+use super::segment::{Segment, Tail};
+use super::stats::SharedStats;
+
+/// Bytes after which a group takes in no more: a fsync of this takes well under a second on any disk
+/// that a collector should run on.
+const MAX_GROUP_BYTES: usize = 32 << 20;
+
+/// What is asked of the writer.
+#[derive(Debug)]
+pub(super) enum Job {
+    Append(Pending),
+    /// Let go what is too old, by the steady clock; answered when done.
+    Expire {
+        now_steady_ms: i64,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Deliveries with their frames, and who waits for them.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) deliveries: Vec<(Delivery, Vec<u8>)>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Outcome>, AppendError>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) folder: PathBuf,
+    pub(super) memory: Arc<Memory>,
+    pub(super) stats: SharedStats,
+    pub(super) segment_bytes: u64,
+    /// Whole segments, oldest first.
+    pub(super) sealed: Vec<Segment>,
+    /// None before the first write, and after a failure that makes the last segment unsafe to use.
+    pub(super) tail: Option<Tail>,
+    pub(super) next_number: u64,
+}
+
+impl Writer {
+    /// Works until every sender is gone.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut next = jobs.blocking_recv();
+        while let Some(job) = next.take() {
+            match job {
+                Job::Append(first) => next = self.append_group(first, &mut jobs),
+                Job::Expire {
+                    now_steady_ms,
+                    done,
+                } => {
+                    self.expire(now_steady_ms);
+                    if done.send(()).is_err() {
+                        tracing::debug!("who asked to let old data go did not wait for it");
+                    }
+                }
+            }
+            if next.is_none() {
+                next = jobs.blocking_recv();
+            }
+        }
+    }
+
+    /// Writes `first` and all that waits behind it; gives back the job that ended the group.
+    fn append_group(&mut self, first: Pending, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        let mut bytes = first.bytes();
+        let mut group = vec![first];
+        let mut next = None;
+        while bytes < MAX_GROUP_BYTES {
+            match jobs.try_recv() {
+                Ok(Job::Append(pending)) => {
+                    bytes += pending.bytes();
+                    group.push(pending);
+                }
+                Ok(job) => {
+                    next = Some(job);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let written = self.write_group(&group);
+        self.publish(&self.stats);
+        for pending in group {
+            let answer = match &written {
+                Ok(()) => Ok(self.make_visible(pending.deliveries)),
+                Err(error) => Err(error.clone()),
+            };
+            // Who gave up waiting will send again, and be told that it is a duplicate.
+            drop(pending.answer.send(answer));
+        }
+        next
+    }
+
+    fn write_group(&mut self, group: &[Pending]) -> Result<(), AppendError> {
+        let mut bytes = Vec::new();
+        let mut here: HashSet<BatchId> = HashSet::new();
+        let mut last_arrival = i64::MIN;
+        for (delivery, frame) in group.iter().flat_map(|pending| &pending.deliveries) {
+            if let Some(origin) = &delivery.origin
+                && (self.memory.has(&origin.id) || !here.insert(origin.id))
+            {
+                continue;
+            }
+            last_arrival = last_arrival.max(delivery.arrival.steady_ms);
+            bytes.extend_from_slice(frame);
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let written = self.write_durably(&bytes, last_arrival);
+        if written.is_err() {
+            self.stats.update(|stats| stats.failures += 1);
+        }
+        written
+    }
+
+    fn write_durably(&mut self, bytes: &[u8], arrival: i64) -> Result<(), AppendError> {
+        let mut tail = match self.tail.take() {
+            Some(tail) if !self.is_spent(&tail, arrival) => tail,
+            spent => {
+                self.sealed.extend(spent.map(|tail| tail.segment));
+                self.open_tail(arrival)?
+            }
+        };
+        let began = Instant::now();
+        let written = tail.write(bytes);
+        let synced = match &written {
+            Ok(()) => tail.sync(),
+            Err(_) => Ok(()),
+        };
+        tail.segment.last_arrival_steady_ms = tail.segment.last_arrival_steady_ms.max(arrival);
+        let is_unsafe = synced.is_err() || matches!(written, Err(AppendError::Failed { .. }));
+        if is_unsafe {
+            self.sealed.push(tail.segment);
+        } else {
+            self.tail = Some(tail);
+        }
+        written.and(synced)?;
+        self.stats.update(|stats| {
+            stats.appended_bytes += bytes.len() as u64;
+            stats.fsync.observe(began.elapsed());
+        });
+        Ok(())
+    }
+
+    fn open_tail(&mut self, now_steady_ms: i64) -> Result<Tail, AppendError> {
+        let opening = record::encode_checkpoint(&self.memory.agents())?;
+        let number = self.next_number;
+        self.next_number += 1;
+        Tail::create(&self.folder, number, &opening, now_steady_ms)
+    }
+
+    /// Whether the segment has its full size, or spans as much time as is ever let go at once.
+    fn is_spent(&self, tail: &Tail, now_steady_ms: i64) -> bool {
+        let age_ms = now_steady_ms.saturating_sub(tail.opened_steady_ms);
+        let span = self.memory.generation_span();
+        tail.segment.bytes >= self.segment_bytes
+            || u128::try_from(age_ms).is_ok_and(|age_ms| age_ms >= span.as_millis())
+    }
+
+    fn make_visible(&self, deliveries: Vec<(Delivery, Vec<u8>)>) -> Vec<Outcome> {
+        deliveries
+            .into_iter()
+            .map(|(delivery, _)| self.memory.apply(delivery))
+            .collect()
+    }
+
+    /// Lets memory go and deletes the segments of which nothing is left in it.
+    fn expire(&mut self, now_steady_ms: i64) {
+        let horizon = self.memory.expire(now_steady_ms);
+        let is_gone = |segment: &Segment| segment.last_arrival_steady_ms <= horizon;
+        let tail_is_gone = self
+            .tail
+            .as_ref()
+            .is_some_and(|tail| is_gone(&tail.segment));
+        if !tail_is_gone && !self.sealed.iter().any(is_gone) {
+            return;
+        }
+        // The ledger must outlive the deliveries: only once a later segment begins with it may the
+        // one go that holds the last word on a run.
+        if (tail_is_gone || self.tail.is_none())
+            && let Err(error) = self.begin_segment(now_steady_ms)
+        {
+            tracing::warn!(%error, "cannot begin a segment; old ones stay until one can be");
+            return;
+        }
+        self.sealed
+            .retain(|segment| !is_gone(segment) || !is_deleted(segment));
+        self.publish(&self.stats);
+    }
+
+    fn begin_segment(&mut self, now_steady_ms: i64) -> Result<(), AppendError> {
+        let fresh = self.open_tail(now_steady_ms)?;
+        let old = self.tail.replace(fresh);
+        self.sealed.extend(old.map(|tail| tail.segment));
+        Ok(())
+    }
+
+    pub(super) fn publish(&self, stats: &SharedStats) {
+        let tail = self.tail.iter().map(|tail| &tail.segment);
+        let segments = self.sealed.iter().chain(tail);
+        let (count, bytes) = segments.fold((0, 0), |(count, bytes), segment| {
+            (count + 1, bytes + segment.bytes)
+        });
+        stats.update(|stats| {
+            stats.segments = count;
+            stats.disk_bytes = bytes;
+        });
+    }
+}
+
+impl Pending {
+    fn bytes(&self) -> usize {
+        self.deliveries.iter().map(|(_, frame)| frame.len()).sum()
+    }
+}
+
+fn is_deleted(segment: &Segment) -> bool {
+    let deleted = std::fs::remove_file(&segment.path);
+    if let Err(error) = &deleted {
+        let path = segment.path.display();
+        tracing::warn!(%path, %error, "cannot delete an old segment; will try again");
+    }
+    deleted.is_ok()
+}

@@ -1,0 +1,132 @@
+//! Reading from a store.
+
+use std::future::Future;
+
+use wire::metric::Kind;
+
+use crate::labels::Labels;
+use crate::matcher::Matcher;
+
+/// Conditions that must all hold.
+pub type Selector = Vec<Matcher>;
+
+/// A span of event time, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeRange {
+    /// The earliest moment, in milliseconds since 1970.
+    pub from_ms: i64,
+    /// The latest moment, in milliseconds since 1970.
+    pub to_ms: i64,
+}
+
+impl TimeRange {
+    /// All time.
+    pub const ALL: Self = Self {
+        from_ms: i64::MIN,
+        to_ms: i64::MAX,
+    };
+
+    /// Whether a moment lies within.
+    #[must_use]
+    pub fn contains(&self, at_ms: i64) -> bool {
+        (self.from_ms..=self.to_ms).contains(&at_ms)
+    }
+}
+
+/// A number and when it was true.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Milliseconds since 1970, by the clock of where it was measured.
+    pub at_ms: i64,
+    /// The number.
+    pub value: f64,
+}
+
+/// A series with its samples, ascending in time, one a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Which series.
+    pub labels: Labels,
+    /// Its samples.
+    pub samples: Vec<Sample>,
+}
+
+/// Some of the items asked for, and whether there were more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// Sorted, each once.
+    pub items: Vec<T>,
+    /// Whether the limit cut items off.
+    pub truncated: bool,
+}
+
+/// What is known of a metric beside its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// What its numbers mean.
+    pub kind: Kind,
+    /// One sentence for a person; may be empty.
+    pub help: String,
+    /// The unit; may be empty.
+    pub unit: String,
+}
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The result would not fit the bound that the caller gave.
+    #[error("the selection holds more than {limit} samples")]
+    TooManySamples {
+        /// The bound.
+        limit: usize,
+    },
+}
+
+/// Reads what was appended.
+///
+/// Every method sees all deliveries that were acknowledged before it was called, and of a delivery
+/// under way either nothing or all. An empty list of selectors means every series; several mean
+/// their union.
+pub trait Read {
+    /// The series that a selector finds, sorted by labels, with their samples in `range`. Series
+    /// without a sample there are left out. Of two samples of one moment the one appended later is
+    /// read. More than `max_samples` is an error.
+    fn select(
+        &self,
+        selector: &[Matcher],
+        range: TimeRange,
+        max_samples: usize,
+    ) -> impl Future<Output = Result<Vec<Series>, ReadError>> + Send;
+
+    /// The labels of the series that have a sample in `range`, or near it: an implementation may
+    /// judge by the ends of what it stores together.
+    fn series(
+        &self,
+        selectors: &[Selector],
+        range: TimeRange,
+        limit: Option<usize>,
+    ) -> impl Future<Output = Result<Listing<Labels>, ReadError>> + Send;
+
+    /// The names of the labels of those series.
+    fn label_names(
+        &self,
+        selectors: &[Selector],
+        range: TimeRange,
+        limit: Option<usize>,
+    ) -> impl Future<Output = Result<Listing<String>, ReadError>> + Send;
+
+    /// The values that a label has in those series.
+    fn label_values(
+        &self,
+        label: &str,
+        selectors: &[Selector],
+        range: TimeRange,
+        limit: Option<usize>,
+    ) -> impl Future<Output = Result<Listing<String>, ReadError>> + Send;
+
+    /// What was last said of a metric family.
+    fn metadata(
+        &self,
+        family: &str,
+    ) -> impl Future<Output = Result<Option<Metadata>, ReadError>> + Send;
+}
