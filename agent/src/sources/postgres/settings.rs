@@ -1,0 +1,275 @@
+//! How the source of one PostgreSQL instance is configured.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use wire::quantity::Period;
+use wire::secret::Secret;
+
+use super::dsn::{Dsn, Host, SslMode, Target};
+use super::passfile::PassFile;
+use crate::config::Problems;
+
+/// One `[[postgres]]` section, as the file has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSettings {
+    /// Where the instance is, as a URL (`postgresql://nightshift@db1:5432/postgres`) or as
+    /// `key=value` words; without a password, which has its own settings below. Default: none.
+    pub dsn: Option<String>,
+    /// Name of the environment variable that holds the DSN, which may then hold a password:
+    /// `DATA_SOURCE_NAME` is what `postgres_exporter` uses. Default: none.
+    pub dsn_env: Option<String>,
+    /// Host name, address, or folder of the Unix socket. Wins over the DSN. Default:
+    /// `/var/run/postgresql`.
+    pub host: Option<String>,
+    /// TCP port, or the number in the socket's name. Wins over the DSN. Default: 5432.
+    pub port: Option<u16>,
+    /// Role to connect as; a member of `pg_monitor`. Wins over the DSN. Default: `nightshift`.
+    pub user: Option<String>,
+    /// Database to connect to for what concerns the whole instance. `pg_stat_statements` is looked
+    /// for there. Wins over the DSN. Default: `postgres`.
+    pub dbname: Option<String>,
+    /// `disable`, `allow` and `prefer` connect without encryption. Wins over the DSN. Default:
+    /// `prefer`.
+    pub sslmode: Option<String>,
+    /// File that holds the password. Default: none.
+    pub password_file: Option<PathBuf>,
+    /// Name of the environment variable that holds the password. Default: none.
+    pub password_env: Option<String>,
+    /// Password file in libpq's format, looked into where no password is given. Default:
+    /// `$PGPASSFILE`, else `~/.pgpass`.
+    pub passfile: Option<PathBuf>,
+    /// From one collection to the next. Default: `10s`.
+    pub interval: Option<Period>,
+    /// How long one collection may take. Default: `9s`, or nine tenths of `interval` where that is less.
+    pub timeout: Option<Period>,
+    /// From one collection of what lies in each database (tables, indexes, sequences) to the next.
+    /// Default: `60s`.
+    pub databases_interval: Option<Period>,
+    /// Databases whose tables are not looked at. Default: none.
+    pub exclude_databases: Vec<String>,
+    /// How many statements of `pg_stat_statements` are given, those with most total time first;
+    /// 0 turns them off. Default: 100.
+    pub statements: Option<u32>,
+    /// How many tables, and how many indexes, are given for each database, largest and busiest
+    /// first; the rest is counted. Shared out where there are more than three databases. Default: 1000.
+    pub tables: Option<u32>,
+    /// Give series the shape that `postgres_exporter` 0.11 gave them: with the label `server`,
+    /// sessions by database and state only, and its names beside today's. Default: false.
+    pub legacy_names: bool,
+}
+
+/// One instance, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where it is, and as whom to connect.
+    pub target: Target,
+    /// From one collection to the next.
+    pub interval: Duration,
+    /// How long one collection may take.
+    pub timeout: Duration,
+    /// The same for what lies in each database.
+    pub databases_interval: Duration,
+    /// How long one collection of that may take.
+    pub databases_timeout: Duration,
+    /// Databases whose tables are not looked at.
+    pub exclude_databases: Vec<String>,
+    /// How many statements are given.
+    pub statements: u32,
+    /// How many tables and indexes are given for each database.
+    pub tables: u32,
+    /// Whether series get the shape of 0.11.
+    pub legacy_names: bool,
+}
+
+const MOST_STATEMENTS: u32 = 5_000;
+const MOST_TABLES: u32 = 20_000;
+
+impl RawSettings {
+    /// Checks all of it, noting each problem.
+    pub fn validate(self, problems: &mut Problems) -> Option<Settings> {
+        let target = self.target(problems);
+        let interval = period(problems, "interval", self.interval, 10);
+        let usual = interval.mul_f64(0.9).min(Duration::from_secs(9));
+        let timeout = self.timeout.map_or(usual, |period| period.0);
+        if timeout.is_zero() {
+            problems.add("timeout", "it is zero", "write a duration such as 9s");
+        }
+        let databases_interval =
+            period(problems, "databases_interval", self.databases_interval, 60);
+        let statements = at_most(
+            problems,
+            "statements",
+            self.statements.unwrap_or(100),
+            MOST_STATEMENTS,
+        );
+        let tables = at_most(
+            problems,
+            "tables",
+            self.tables.unwrap_or(1_000),
+            MOST_TABLES,
+        );
+        Some(Settings {
+            target: target?,
+            interval,
+            timeout,
+            databases_interval,
+            databases_timeout: databases_interval.mul_f64(0.75),
+            exclude_databases: self.exclude_databases,
+            statements,
+            tables,
+            legacy_names: self.legacy_names,
+        })
+    }
+
+    fn target(&self, problems: &mut Problems) -> Option<Target> {
+        let dsn = self.dsn(problems)?;
+        let given = problems.secret(
+            "password",
+            self.password_file.as_deref(),
+            self.password_env.as_deref(),
+        );
+        let host = self.host.clone().or(dsn.host);
+        let sslmode = match self.sslmode.as_deref().map(SslMode::parse) {
+            Some(Ok(mode)) => mode,
+            None => dsn.sslmode.unwrap_or_default(),
+            Some(Err(_)) => {
+                problems.add(
+                    "sslmode",
+                    "it is none of libpq's modes",
+                    "write disable, allow or prefer",
+                );
+                return None;
+            }
+        };
+        let host = Host::new(host.as_deref().unwrap_or(usual_folder()));
+        if sslmode == SslMode::Required && matches!(host, Host::Name(_)) {
+            problems.add(
+                "sslmode",
+                "the agent has no encryption for its connection to PostgreSQL yet",
+                "run the agent on the database's own host and connect by the Unix socket \
+                 (host = \"/var/run/postgresql\"), or set sslmode = \"prefer\"",
+            );
+            return None;
+        }
+        Some(Target {
+            host,
+            port: self.port.or(dsn.port).unwrap_or(5432),
+            user: self
+                .user
+                .clone()
+                .or(dsn.user)
+                .unwrap_or_else(|| "nightshift".to_owned()),
+            dbname: self
+                .dbname
+                .clone()
+                .or(dsn.dbname)
+                .unwrap_or_else(|| "postgres".to_owned()),
+            sslmode,
+            given_password: given.or(dsn.password),
+            passfile: self.passfile.clone().map(PassFile).or_else(PassFile::usual),
+        })
+    }
+
+    /// What the DSN says, from the one or the other place; nothing where there is none.
+    fn dsn(&self, problems: &mut Problems) -> Option<Dsn> {
+        let (key, text) = match (&self.dsn, &self.dsn_env) {
+            (None, None) => return Some(Dsn::default()),
+            (Some(_), Some(_)) => {
+                problems.add(
+                    "dsn_env",
+                    "both dsn and dsn_env are set",
+                    "keep one of the two",
+                );
+                return None;
+            }
+            (Some(text), None) => ("dsn", Secret::new(text)),
+            (None, Some(_)) => {
+                let text = problems.secret("dsn", None, self.dsn_env.as_deref())?;
+                ("dsn_env", text)
+            }
+        };
+        match Dsn::parse(text.reveal()) {
+            Ok(Dsn {
+                password: Some(_), ..
+            }) if key == "dsn" => {
+                problems.add(
+                    key,
+                    "it holds a password, which a configuration file must not",
+                    "take it out and name a file or an environment variable that holds it: \
+                     password_file or password_env",
+                );
+                None
+            }
+            Ok(dsn) => Some(dsn),
+            Err(error) => {
+                problems.add(
+                    key,
+                    error.to_string(),
+                    "write postgresql://user@host:port/dbname or host=... port=... user=... dbname=...",
+                );
+                None
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// The settings of an instance that discovery found, all defaults.
+    #[must_use]
+    pub fn of(target: Target) -> Self {
+        let interval = Duration::from_secs(10);
+        Self {
+            target,
+            interval,
+            timeout: Duration::from_secs(9),
+            databases_interval: Duration::from_secs(60),
+            databases_timeout: Duration::from_secs(45),
+            exclude_databases: Vec::new(),
+            statements: 100,
+            tables: 1_000,
+            legacy_names: false,
+        }
+    }
+
+    /// The `instance` label of its series: `db1:5432`.
+    #[must_use]
+    pub fn instance(&self, hostname: &str) -> String {
+        self.target.instance(hostname)
+    }
+}
+
+/// Debian's folder of sockets where it exists, else the one that PostgreSQL is built with.
+fn usual_folder() -> &'static str {
+    const DEBIAN: &str = "/var/run/postgresql";
+    if Path::new(DEBIAN).is_dir() {
+        DEBIAN
+    } else {
+        "/tmp"
+    }
+}
+
+fn period(problems: &mut Problems, key: &str, set: Option<Period>, usual: u64) -> Duration {
+    let period = set.map_or(Duration::from_secs(usual), |period| period.0);
+    if period < Duration::from_secs(1) {
+        problems.add(
+            key,
+            "it is shorter than a second, which would load the database for nothing",
+            "write 1s or more",
+        );
+    }
+    period
+}
+
+fn at_most(problems: &mut Problems, key: &str, value: u32, most: u32) -> u32 {
+    if value > most {
+        problems.add(
+            key,
+            format!("{value} would make more series than any collector wants"),
+            format!("write at most {most}"),
+        );
+    }
+    value.min(most)
+}
