@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The server of Nightshift.
+//!
+//! Telemetry comes in as OTLP ([`ingest`]), is kept behind the store's traits, and is read over HTTP
+//! ([`api`]). [`app`] builds everything once; [`serve`] runs the listeners. ARCHITECTURE.md at the top
+//! of the repository draws the whole.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod collector;
+pub mod config;
+pub mod folder;
+pub mod identity;
+pub mod ingest;
+pub mod metrics;
+pub mod process;
+pub mod reload;
+pub mod serve;
+pub mod systemd;
+pub mod telemetry;

@@ -1,0 +1,56 @@
+//! What the collector says of itself: health, metrics, version, and a page for who looks around.
+
+use std::sync::Arc;
+use wire::text;
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use serde_json::json;
+
+use crate::metrics as own_metrics;
+
+use super::Api;
+use super::answer::{ApiError, success};
+
+const INDEX: &str = include_str!("own/index.html");
+
+pub(super) async fn index() -> Html<&'static str> {
+    Html(INDEX)
+}
+
+/// The process lives and answers.
+pub(super) async fn healthy() -> &'static str {
+    "Nightshift is healthy.\n"
+}
+
+/// It can take in and answer everything.
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
+    match api.gate.store() {
+        Some(_) => "Nightshift is ready.\n".into_response(),
+        None => {
+            let message = format!("{}\n", ApiError::Starting.message());
+            (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
+        }
+    }
+}
+
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+    let store = api.gate.store();
+    let now_ms = api.clock.wall_ms();
+    let body = own_metrics::render(&api.counters, store.as_deref(), now_ms);
+    ([(CONTENT_TYPE, text::CONTENT_TYPE)], body).into_response()
+}
+
+/// Without `features`, or Grafana takes us for Mimir. What a build does not know is empty.
+pub(super) async fn build_info() -> Response {
+    success(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "revision": "",
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    }))
+}

@@ -1,0 +1,26 @@
+//! What the collector's parts share: the way to the store, which is open once the journal is read.
+
+use std::sync::{Arc, OnceLock};
+
+use store::journal::Journal;
+
+/// Closed while the collector starts, then open for good.
+#[derive(Debug, Default)]
+pub struct Gate {
+    store: OnceLock<Arc<Journal>>,
+}
+
+impl Gate {
+    /// The store, once it can be used.
+    #[must_use]
+    pub fn store(&self) -> Option<Arc<Journal>> {
+        self.store.get().cloned()
+    }
+
+    /// Opens the gate; a second time changes nothing.
+    pub fn open(&self, store: Arc<Journal>) {
+        if self.store.set(store).is_err() {
+            tracing::debug!("the store was open already");
+        }
+    }
+}

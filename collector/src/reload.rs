@@ -1,0 +1,58 @@
+//! What SIGHUP does: reads the configuration again and applies what can change while running.
+
+use std::path::Path;
+
+use crate::collector::Gate;
+use crate::config::{Config, Overrides};
+use crate::telemetry::Telemetry;
+
+/// Reads the file again. A file with problems changes nothing; they are logged.
+pub fn reload(
+    current: &mut Config,
+    file: Option<&Path>,
+    overrides: &Overrides,
+    gate: &Gate,
+    telemetry: &Telemetry,
+) {
+    let new = match Config::load(file, overrides) {
+        Ok(new) => new,
+        Err(error) => {
+            let hint = "the collector goes on as before; nightshift check-config tells the same";
+            tracing::error!(%error, hint, "cannot reload the configuration");
+            return;
+        }
+    };
+    for key in needing_restart(current, &new) {
+        tracing::warn!(key, "the option changed and takes effect at the next start");
+    }
+    if let Some(store) = gate.store() {
+        store.set_bounds(new.store.bounds);
+    }
+    telemetry.set_level(&new.log.level);
+    current.store.bounds = new.store.bounds;
+    current.log.level = new.log.level;
+    tracing::info!("configuration reloaded");
+}
+
+fn needing_restart(current: &Config, new: &Config) -> Vec<&'static str> {
+    let changes = [
+        ("data", current.data != new.data),
+        ("listen", current.listen != new.listen),
+        ("otlp.grpc", current.otlp_grpc != new.otlp_grpc),
+        ("otlp.http", current.otlp_http != new.otlp_http),
+        ("otlp limits", current.limits != new.limits),
+        (
+            "store.segment_size",
+            current.store.segment_size != new.store.segment_size,
+        ),
+        ("log.format", current.log.format != new.log.format),
+        (
+            "telemetry.otlp_endpoint",
+            current.otlp_endpoint != new.otlp_endpoint,
+        ),
+    ];
+    changes
+        .into_iter()
+        .filter_map(|(key, has_changed)| has_changed.then_some(key))
+        .collect()
+}
