@@ -1,0 +1,7 @@
+//! Campaigns: faults in a random order, again and again, and an account at the end that must balance.
+//!
+//! `make test` runs a short round of each; `make soak` runs them for as long as one likes. A campaign
+//! is told its seed, so that what it found can be run again.
+
+pub mod loss;
+mod spool_files;
