@@ -8,7 +8,7 @@ packages=(
   postgresql-15 postgresql-client-15 pgbouncer redis-server
   docker.io busybox-static
   prometheus prometheus-node-exporter prometheus-postgres-exporter
-  iproute2 procps python3 jq curl
+  iproute2 procps libfaketime python3 jq curl
   build-essential pkg-config nodejs npm
 )
 # Servers of the other PostgreSQL majors; Debian 12 carries only 15.
