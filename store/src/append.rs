@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wire::batch::BatchId;
 
 use crate::labels::Labels;
-use crate::read::{Metadata, Sample};
+use crate::read::{Exemplar, Metadata, Sample};
 
 /// When a delivery arrived, by the collector.
 ///
@@ -59,6 +59,9 @@ pub struct Delivery {
     pub rows: Vec<Row>,
     /// What it says of metric families, by name.
     pub metadata: Vec<(String, Metadata)>,
+    /// Exemplars, each with the series that it belongs to. Of one series they are taken in the order
+    /// of their time; one that is not newer than the newest kept is passed over.
+    pub exemplars: Vec<(Labels, Exemplar)>,
 }
 
 /// What became of a delivery.

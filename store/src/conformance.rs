@@ -13,22 +13,23 @@ use wire::metric::Kind;
 use crate::append::{Append, Arrival, Delivery, Origin, Outcome, Row};
 use crate::labels::Labels;
 use crate::matcher::Matcher;
-use crate::read::{Metadata, Read, ReadError, Sample, TimeRange};
+use crate::read::{Exemplar, Metadata, Read, ReadError, Sample, Selector, TimeRange};
 
 pub(crate) use model::check_against_model;
 
 /// Runs every case, each on a store of its own.
-pub(crate) async fn check<S: Append + Read>(make_store: impl Fn() -> S) {
-    what_is_appended_is_read(&make_store()).await;
-    an_identity_is_stored_once(&make_store()).await;
-    concurrent_duplicates_are_stored_once(&make_store()).await;
-    without_identity_each_is_stored(&make_store()).await;
-    times_are_read_in_order(&make_store()).await;
-    matchers_find_as_prometheus_does(&make_store()).await;
-    listings_are_sorted_and_limited(&make_store()).await;
-    metadata_is_what_was_said_last(&make_store()).await;
-    every_float_and_time_comes_back(&make_store()).await;
-    too_many_samples_are_an_error(&make_store()).await;
+pub(crate) async fn check<S: Append + Read>(make_store: impl AsyncFn() -> S) {
+    what_is_appended_is_read(&make_store().await).await;
+    an_identity_is_stored_once(&make_store().await).await;
+    concurrent_duplicates_are_stored_once(&make_store().await).await;
+    without_identity_each_is_stored(&make_store().await).await;
+    times_are_read_in_order(&make_store().await).await;
+    matchers_find_as_prometheus_does(&make_store().await).await;
+    listings_are_sorted_and_limited(&make_store().await).await;
+    metadata_is_what_was_said_last(&make_store().await).await;
+    exemplars_are_found_by_their_series(&make_store().await).await;
+    every_float_and_time_comes_back(&make_store().await).await;
+    too_many_samples_are_an_error(&make_store().await).await;
 }
 
 /// Steady milliseconds that ascend over all tests of the process.
@@ -63,6 +64,7 @@ pub(crate) fn anonymous(rows: Vec<Row>) -> Delivery {
         arrival: arrival(),
         rows,
         metadata: vec![],
+        exemplars: vec![],
     }
 }
 
@@ -336,12 +338,63 @@ async fn metadata_is_what_was_said_last<S: Append + Read>(store: &S) {
         };
         store.append(vec![delivery]).await.unwrap();
     }
-    let said = store.metadata("a").await.unwrap().unwrap();
-    assert_eq!(
-        (said.kind, said.help.as_str(), said.unit.as_str()),
-        (Kind::Counter, "second", "s")
-    );
-    assert_eq!(store.metadata("b").await.unwrap(), None);
+    let of = |family: &str, help: &str| {
+        let metadata = Metadata {
+            kind: Kind::Counter,
+            help: help.into(),
+            unit: "s".into(),
+        };
+        (family.to_owned(), metadata)
+    };
+    let other = Delivery {
+        metadata: vec![of("0", "before")],
+        ..anonymous(vec![row("__name__=0", 1, 1.0)])
+    };
+    store.append(vec![other]).await.unwrap();
+    let said = async |family| store.metadata(family).await.unwrap();
+    assert_eq!(said(Some("a")).await, [of("a", "second")]);
+    assert_eq!(said(Some("b")).await, []);
+    assert_eq!(said(None).await, [of("0", "before"), of("a", "second")]);
+}
+
+async fn exemplars_are_found_by_their_series<S: Append + Read>(store: &S) {
+    let exemplar = |series: &str, trace: &str, at_ms, value| {
+        let exemplar = Exemplar {
+            labels: labels(&format!("trace_id={trace}")),
+            sample: Sample { at_ms, value },
+        };
+        (labels(series), exemplar)
+    };
+    for repeat in 0..2 {
+        let delivery = Delivery {
+            exemplars: vec![
+                exemplar("__name__=b,x=1", "t1", 10, 0.5),
+                exemplar("__name__=a,x=1", "t2", 20, 1.5),
+                exemplar("__name__=b,x=1", "t3", 30, 2.5),
+            ],
+            ..anonymous(vec![row("__name__=b,x=1", 30 + repeat, 1.0)])
+        };
+        store.append(vec![delivery]).await.unwrap();
+    }
+    let find = async |selectors: &[Selector], from_ms, to_ms| {
+        let range = TimeRange { from_ms, to_ms };
+        let found = store.exemplars(selectors, range).await.unwrap();
+        let shown = found.iter().flat_map(|series| {
+            let name = series.series.metric_name();
+            let exemplars = series.exemplars.iter();
+            exemplars.map(move |one| {
+                let trace = one.labels.get("trace_id").unwrap();
+                format!("{name} {trace} {}={}", one.sample.at_ms, one.sample.value)
+            })
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let all = ["a t2 20=1.5", "b t1 10=0.5", "b t3 30=2.5"];
+    assert_eq!(find(&[], i64::MIN, i64::MAX).await, all);
+    let of = |name| vec![Matcher::equal("__name__", name)];
+    assert_eq!(find(&[of("b")], 11, 30).await, ["b t3 30=2.5"]);
+    assert_eq!(find(&[of("a"), of("b")], 0, 20).await, all[..2]);
+    assert!(find(&[of("c")], 0, 20).await.is_empty());
 }
 
 async fn every_float_and_time_comes_back<S: Append + Read>(store: &S) {

@@ -13,6 +13,7 @@ mod record;
 mod replay;
 mod segment;
 mod stats;
+mod tail;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,10 @@ use crate::append::{Append, AppendError, Delivery, Outcome};
 use crate::labels::Labels;
 use crate::ledger::Agent;
 use crate::matcher::Matcher;
-use crate::memory::{Bounds, Memory, Stats};
-use crate::read::{Listing, Metadata, Read, ReadError, Selector, Series, TimeRange};
+use crate::memory::{Bounds, Memory, Ripe, Stats};
+use crate::read::{
+    Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
+};
 
 use commit::{Job, Pending, Writer};
 use stats::SharedStats;
@@ -99,6 +102,7 @@ impl OpenError {
 /// The store.
 #[derive(Debug)]
 pub struct Journal {
+    folder: PathBuf,
     memory: Arc<Memory>,
     stats: SharedStats,
     commit_timeout: Duration,
@@ -113,17 +117,19 @@ struct Open {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, which is created if it is not there, and reads it back.
+    /// Opens the journal in `folder`, which is created if it is not there, and reads back what lies
+    /// behind `mark`: the segments up to that number are not needed any more.
     ///
     /// This blocks for as long as reading takes. Damage is no error: it is in the report.
     pub fn open(
         folder: &Path,
         options: Options,
+        mark: u64,
         now_steady_ms: i64,
     ) -> Result<(Self, Recovery), OpenError> {
         std::fs::create_dir_all(folder).map_err(|error| OpenError::new("create", folder, error))?;
         let memory = Arc::new(Memory::new(options.bounds));
-        let (segments, recovery) = replay::replay(folder, &memory, now_steady_ms)?;
+        let (segments, recovery) = replay::replay(folder, &memory, mark, now_steady_ms)?;
         let stats = SharedStats::default();
         let writer = Writer {
             folder: folder.to_owned(),
@@ -141,6 +147,7 @@ impl Journal {
             .spawn(move || writer.run(queue))
             .map_err(|error| OpenError::new("start the writer of", folder, error))?;
         let journal = Self {
+            folder: folder.to_owned(),
             memory,
             stats,
             commit_timeout: options.commit_timeout,
@@ -149,21 +156,48 @@ impl Journal {
         Ok((journal, recovery))
     }
 
-    /// Lets go what is older than the retention, in memory and on disk.
-    pub async fn expire(&self, now_steady_ms: i64) {
+    /// The number of the last segment that holds nothing which arrived after a moment, nor any
+    /// segment before it; 0 where there is none, or the disk hangs.
+    pub async fn mark(&self, arrived_to_ms: i64) -> u64 {
         let (done, wait) = oneshot::channel();
-        let job = Job::Expire {
+        let job = Job::Mark {
+            arrived_to_ms,
+            done,
+        };
+        match self.ask(job) {
+            true => wait.await.unwrap_or_default(),
+            false => 0,
+        }
+    }
+
+    /// Lets go what is somewhere else now, in memory and on disk.
+    pub async fn release(&self, ripe: Ripe, now_steady_ms: i64) {
+        let (done, wait) = oneshot::channel();
+        let job = Job::Release {
+            ripe,
             now_steady_ms,
             done,
         };
-        let sent = match self.jobs() {
-            Some(jobs) => jobs.try_send(job).is_ok(),
-            None => false,
-        };
-        // A full queue means that the disk hangs: there will be another time.
-        if sent && wait.await.is_err() {
+        if self.ask(job) && wait.await.is_err() {
             tracing::debug!("the journal closed before it let old data go");
         }
+    }
+
+    /// What memory holds.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The same, for whoever reads it on another thread.
+    pub(crate) fn shared_memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
+    }
+
+    /// A full queue means that the disk hangs: there will be another time.
+    fn ask(&self, job: Job) -> bool {
+        let jobs = self.jobs();
+        jobs.is_some_and(|jobs| jobs.try_send(job).is_ok())
     }
 
     /// Finishes what waits and stops. Appends fail from here on; reads go on.
@@ -181,11 +215,6 @@ impl Journal {
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the journal's writer panicked");
         }
-    }
-
-    /// Changes how much is kept.
-    pub fn set_bounds(&self, bounds: Bounds) {
-        self.memory.set_bounds(bounds);
     }
 
     /// What memory holds.
@@ -284,8 +313,16 @@ impl Read for Journal {
             .await
     }
 
-    async fn metadata(&self, family: &str) -> Result<Option<Metadata>, ReadError> {
+    async fn metadata(&self, family: Option<&str>) -> Result<Vec<(String, Metadata)>, ReadError> {
         self.memory.metadata(family).await
+    }
+
+    async fn exemplars(
+        &self,
+        selectors: &[Selector],
+        range: TimeRange,
+    ) -> Result<Vec<SeriesExemplars>, ReadError> {
+        self.memory.exemplars(selectors, range).await
     }
 }
 

@@ -40,6 +40,24 @@ impl Labels {
         Self(text.into())
     }
 
+    /// From pairs in strictly ascending order of their names; empty values are left out. `scratch` is
+    /// room to write in, for those who make many.
+    #[must_use]
+    pub fn from_sorted<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+        scratch: &mut String,
+    ) -> Self {
+        scratch.clear();
+        for (name, value) in pairs {
+            if !value.is_empty() {
+                push_text(scratch, name);
+                push_text(scratch, value);
+            }
+        }
+        debug_assert!(Self::from_encoded(scratch).is_some(), "names must ascend");
+        Self(scratch.as_str().into())
+    }
+
     /// From the encoded form, as a file holds it; nothing if it is not one.
     #[must_use]
     pub fn from_encoded(text: &str) -> Option<Self> {

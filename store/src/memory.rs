@@ -3,7 +3,10 @@
 //! It owns the ledger and the head (series, samples, label index) under one lock, so that a delivery
 //! and its identity become visible in one step. Nothing here survives the process.
 
+mod chunk;
+mod exemplars;
 mod head;
+mod held;
 mod postings;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -15,15 +18,20 @@ use crate::append::{Append, AppendError, Delivery, Outcome};
 use crate::labels::Labels;
 use crate::ledger::{Agent, Ledger};
 use crate::matcher::Matcher;
-use crate::read::{Listing, Metadata, Read, ReadError, Selector, Series, TimeRange};
+use crate::read::{
+    Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
+};
 
+use exemplars::Exemplars;
 use head::Head;
 
 /// How much a store keeps. What arrived first goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// How long after its arrival a sample is kept at least; it goes within a sixteenth of that.
+    /// How long after its arrival a sample is kept at least; it goes within a generation of that.
     pub retention: Duration,
+    /// Within which time what arrives is let go together; a sixteenth of the retention if nothing.
+    pub generation: Option<Duration>,
     /// How many samples are kept at the most, give or take a sixteenth.
     pub max_samples: u64,
     /// How many series are kept at the most, give or take a sixteenth.
@@ -34,12 +42,24 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             retention: Duration::from_secs(2 * 3600),
-            // 16 bytes each: at the most 320 MB.
+            generation: None,
+            // About two bytes each, sixteen at the worst.
             max_samples: 20_000_000,
             // Around 1 kB each with their index.
             max_series: 1_000_000,
         }
     }
+}
+
+/// What is old enough to leave memory, once it is somewhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ripe {
+    /// The last generation of it.
+    pub(crate) through: u32,
+    /// When the first of it arrived, in steady milliseconds.
+    pub arrived_from_ms: i64,
+    /// When the last of it arrived.
+    pub arrived_to_ms: i64,
 }
 
 /// What the store holds and has let go.
@@ -49,6 +69,10 @@ pub struct Stats {
     pub series: u64,
     /// Samples held.
     pub samples: u64,
+    /// Bytes that they take, packed.
+    pub sample_bytes: u64,
+    /// Samples let go because they are somewhere else now.
+    pub flushed_samples: u64,
     /// Samples let go because their time was over.
     pub expired_samples: u64,
     /// Samples let go before their time because there were too many.
@@ -65,6 +89,7 @@ pub struct Memory {
 struct State {
     ledger: Ledger,
     head: Head,
+    exemplars: Exemplars,
 }
 
 impl Memory {
@@ -74,6 +99,7 @@ impl Memory {
         let state = State {
             ledger: Ledger::default(),
             head: Head::new(bounds),
+            exemplars: Exemplars::default(),
         };
         Self {
             state: RwLock::new(state),
@@ -81,7 +107,7 @@ impl Memory {
     }
 
     /// Takes a delivery in, unless one with its identity is here already.
-    pub fn apply(&self, delivery: Delivery) -> Outcome {
+    pub fn apply(&self, mut delivery: Delivery) -> Outcome {
         let state = &mut *self.write();
         if let Some(origin) = &delivery.origin {
             let known = state.ledger.has(&origin.id);
@@ -90,6 +116,8 @@ impl Memory {
                 return Outcome::Duplicate;
             }
         }
+        let exemplars = std::mem::take(&mut delivery.exemplars);
+        state.exemplars.extend(exemplars);
         state.head.insert(delivery);
         Outcome::Stored
     }
@@ -106,6 +134,46 @@ impl Memory {
         self.write().head.expire(now_steady_ms)
     }
 
+    /// What arrived before a moment and is in generations that are over.
+    #[must_use]
+    pub fn ripe(&self, before_steady_ms: i64) -> Option<Ripe> {
+        self.read_state().head.ripe(before_steady_ms)
+    }
+
+    /// Has what arrives from now on open a generation.
+    pub fn end_generation(&self) {
+        self.write().head.end_generation();
+    }
+
+    /// The series with something up to that generation, in the order of their labels. It looks each
+    /// one up anew, so that appends go on between them.
+    pub(crate) fn series_through(&self, generation: u32) -> impl Iterator<Item = Series> {
+        let found = self.read_state().head.labels_through(generation);
+        found.into_iter().filter_map(move |labels| {
+            let samples = self
+                .read_state()
+                .head
+                .samples_through(&labels, generation)?;
+            Some(Series { labels, samples })
+        })
+    }
+
+    /// Lets go every generation up to that one. Says up to which arrival everything is gone by now,
+    /// for whatever reason, in steady milliseconds.
+    pub(crate) fn release(&self, generation: u32) -> i64 {
+        self.write().head.release(generation)
+    }
+
+    /// What is known of every metric family.
+    pub(crate) fn all_metadata(&self) -> Vec<(String, Metadata)> {
+        self.read_state().head.metadata(None)
+    }
+
+    /// Takes metadata in as a checkpoint has it.
+    pub(crate) fn restore_metadata(&self, metadata: Vec<(String, Metadata)>) {
+        self.write().head.restore_metadata(metadata);
+    }
+
     /// Changes how much is kept, from the next append or expiry on.
     pub fn set_bounds(&self, bounds: Bounds) {
         self.write().head.set_bounds(bounds);
@@ -115,6 +183,12 @@ impl Memory {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.read_state().head.stats()
+    }
+
+    /// How many samples and series it holds.
+    #[must_use]
+    pub fn size(&self) -> (u64, u64) {
+        self.read_state().head.size()
     }
 
     /// All agents, sorted by id.
@@ -216,8 +290,16 @@ impl Read for Memory {
         Ok(listing(values, limit))
     }
 
-    async fn metadata(&self, family: &str) -> Result<Option<Metadata>, ReadError> {
+    async fn metadata(&self, family: Option<&str>) -> Result<Vec<(String, Metadata)>, ReadError> {
         Ok(self.read_state().head.metadata(family))
+    }
+
+    async fn exemplars(
+        &self,
+        selectors: &[Selector],
+        range: TimeRange,
+    ) -> Result<Vec<SeriesExemplars>, ReadError> {
+        Ok(self.read_state().exemplars.select(selectors, range))
     }
 }
 

@@ -71,6 +71,24 @@ pub struct Metadata {
     pub unit: String,
 }
 
+/// One measurement that stands for many, and where to look further: a trace, nearly always.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Where to look: `trace_id` and `span_id`, and what else the sender said.
+    pub labels: Labels,
+    /// The measurement itself and its time.
+    pub sample: Sample,
+}
+
+/// A series with its exemplars, ascending in time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesExemplars {
+    /// Which series.
+    pub series: Labels,
+    /// Its exemplars.
+    pub exemplars: Vec<Exemplar>,
+}
+
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -80,6 +98,26 @@ pub enum ReadError {
         /// The bound.
         limit: usize,
     },
+    /// What is stored could not be reached.
+    #[error(transparent)]
+    Objects(#[from] crate::blocks::ObjectsError),
+}
+
+/// What somebody who asks for samples makes of them. Old samples may be thinned out, and what is left
+/// of them answers each of these questions in its own way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Aspect {
+    /// Their values at some moments.
+    #[default]
+    Value,
+    /// How far a counter rose.
+    Counter,
+    /// The lowest.
+    Min,
+    /// The highest.
+    Max,
+    /// Their sum, their count, or the one divided by the other.
+    Average,
 }
 
 /// Reads what was appended.
@@ -97,6 +135,20 @@ pub trait Read {
         range: TimeRange,
         max_samples: usize,
     ) -> impl Future<Output = Result<Vec<Series>, ReadError>> + Send;
+
+    /// Like [`Read::select`], for somebody who makes `aspect` of the samples: where old samples are
+    /// thinned out, what is found has that aspect in common with them. A store that thins nothing out
+    /// need not know of it.
+    fn select_aspect(
+        &self,
+        selector: &[Matcher],
+        range: TimeRange,
+        aspect: Aspect,
+        max_samples: usize,
+    ) -> impl Future<Output = Result<Vec<Series>, ReadError>> + Send {
+        let _ = aspect;
+        self.select(selector, range, max_samples)
+    }
 
     /// The labels of the series that have a sample in `range`, or near it: an implementation may
     /// judge by the ends of what it stores together.
@@ -124,9 +176,17 @@ pub trait Read {
         limit: Option<usize>,
     ) -> impl Future<Output = Result<Listing<String>, ReadError>> + Send;
 
-    /// What was last said of a metric family.
+    /// What was last said of a metric family, or of each, sorted by name.
     fn metadata(
         &self,
-        family: &str,
-    ) -> impl Future<Output = Result<Option<Metadata>, ReadError>> + Send;
+        family: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<(String, Metadata)>, ReadError>> + Send;
+
+    /// The exemplars of the series that the selectors find, with a time in `range`, sorted by the
+    /// labels of the series. A store keeps the newest only, as many as it says.
+    fn exemplars(
+        &self,
+        selectors: &[Selector],
+        range: TimeRange,
+    ) -> impl Future<Output = Result<Vec<SeriesExemplars>, ReadError>> + Send;
 }

@@ -23,10 +23,17 @@ enum Step {
     Anonymous {
         rows: Vec<(u8, i64, i32)>,
     },
+    /// What the implementation may do to itself at any moment, by a number.
+    Disturb(u8),
 }
 
-/// Appends random deliveries and compares what random selectors and ranges read.
-pub(crate) fn check_against_model<S: Append + Read>(cases: u32, make_store: impl Fn() -> S) {
+/// Appends random deliveries and compares what random selectors and ranges read. Between them
+/// `disturb` may do what changes nothing to readers.
+pub(crate) fn check_against_model<S: Append + Read>(
+    cases: u32,
+    make_store: impl AsyncFn() -> S,
+    disturb: impl AsyncFn(S, u8) -> S,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -41,7 +48,7 @@ pub(crate) fn check_against_model<S: Append + Read>(cases: u32, make_store: impl
         prop::collection::vec(question(), 1..6),
     );
     let outcome = runner.run(&scenario, |(steps, questions)| {
-        runtime.block_on(play(&make_store(), &steps, &questions))
+        runtime.block_on(async { play(make_store().await, &disturb, (&steps, &questions)).await })
     });
     outcome.unwrap();
 }
@@ -57,6 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
             rows
         }),
         rows().prop_map(|rows| Step::Anonymous { rows }),
+        any::<u8>().prop_map(Step::Disturb),
     ]
 }
 
@@ -115,6 +123,7 @@ impl Model {
                 rows
             }
             Step::Anonymous { rows } => rows,
+            Step::Disturb(_) => return Outcome::Stored,
         };
         for row in rows_of(rows) {
             let series = self.samples.entry(row.labels).or_default();
@@ -145,9 +154,9 @@ impl Model {
 }
 
 async fn play<S: Append + Read>(
-    store: &S,
-    steps: &[Step],
-    questions: &[Question],
+    mut store: S,
+    disturb: &impl AsyncFn(S, u8) -> S,
+    (steps, questions): (&[Step], &[Question]),
 ) -> Result<(), TestCaseError> {
     let agent = AgentId::random();
     let runs = [RunId::random(), RunId::random(), RunId::random()];
@@ -160,6 +169,10 @@ async fn play<S: Append + Read>(
                 rows,
             } => from_agent(agent, runs[*run], *sequence, rows_of(rows)),
             Step::Anonymous { rows } => anonymous(rows_of(rows)),
+            Step::Disturb(how) => {
+                store = disturb(store, *how).await;
+                continue;
+            }
         };
         let outcome = store.append(vec![delivery]).await.unwrap();
         prop_assert_eq!(outcome, vec![model.append(step)]);

@@ -16,9 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use wire::batch::BatchId;
 
 use crate::append::{AppendError, Delivery, Outcome};
-use crate::memory::Memory;
+use crate::memory::{Memory, Ripe};
+use crate::tail::Position;
 
-use super::record;
+use super::record::{self, Checkpoint};
 use super::segment::{Segment, Tail};
 use super::stats::SharedStats;
 
@@ -30,8 +31,14 @@ const MAX_GROUP_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub(super) enum Job {
     Append(Pending),
-    /// Let go what is too old, by the steady clock; answered when done.
-    Expire {
+    /// Say how far the segments go that hold nothing else than what arrived up to a moment.
+    Mark {
+        arrived_to_ms: i64,
+        done: oneshot::Sender<u64>,
+    },
+    /// Let go what is somewhere else now; answered when done.
+    Release {
+        ripe: Ripe,
         now_steady_ms: i64,
         done: oneshot::Sender<()>,
     },
@@ -64,14 +71,18 @@ impl Writer {
         while let Some(job) = next.take() {
             match job {
                 Job::Append(first) => next = self.append_group(first, &mut jobs),
-                Job::Expire {
+                // Who asked may have stopped waiting: what was done is done.
+                Job::Mark {
+                    arrived_to_ms,
+                    done,
+                } => drop(done.send(self.mark(arrived_to_ms))),
+                Job::Release {
+                    ripe,
                     now_steady_ms,
                     done,
                 } => {
-                    self.expire(now_steady_ms);
-                    if done.send(()).is_err() {
-                        tracing::debug!("who asked to let old data go did not wait for it");
-                    }
+                    self.release(ripe, now_steady_ms);
+                    done.send(()).ok();
                 }
             }
             if next.is_none() {
@@ -164,7 +175,10 @@ impl Writer {
     }
 
     fn open_tail(&mut self, now_steady_ms: i64) -> Result<Tail, AppendError> {
-        let opening = record::encode_checkpoint(&self.memory.agents())?;
+        let opening = record::encode_checkpoint(&Checkpoint {
+            agents: self.memory.agents(),
+            metadata: self.memory.all_metadata(),
+        })?;
         let number = self.next_number;
         self.next_number += 1;
         Tail::create(&self.folder, number, &opening, now_steady_ms)
@@ -185,9 +199,17 @@ impl Writer {
             .collect()
     }
 
+    fn mark(&self, arrived_to_ms: i64) -> u64 {
+        let flushed = self
+            .sealed
+            .iter()
+            .take_while(|segment| segment.last_arrival_steady_ms <= arrived_to_ms);
+        flushed.last().map_or(0, |segment| segment.number)
+    }
+
     /// Lets memory go and deletes the segments of which nothing is left in it.
-    fn expire(&mut self, now_steady_ms: i64) {
-        let horizon = self.memory.expire(now_steady_ms);
+    fn release(&mut self, ripe: Ripe, now_steady_ms: i64) {
+        let horizon = self.memory.release(ripe.through);
         let is_gone = |segment: &Segment| segment.last_arrival_steady_ms <= horizon;
         let tail_is_gone = self
             .tail
@@ -222,7 +244,15 @@ impl Writer {
         let (count, bytes) = segments.fold((0, 0), |(count, bytes), segment| {
             (count + 1, bytes + segment.bytes)
         });
+        let last = self.tail.as_ref().map(|tail| &tail.segment);
+        let last = last.or(self.sealed.last());
+        let end = last.map_or_else(Position::default, |segment| Position {
+            segment: segment.number,
+            offset: segment.bytes,
+        });
         stats.update(|stats| {
+            // A journal of which everything was deleted has still come as far as it had.
+            stats.end = stats.end.max(end);
             stats.segments = count;
             stats.disk_bytes = bytes;
         });

@@ -11,7 +11,7 @@ use wire::metric::Kind;
 use crate::append::{AppendError, Arrival, Delivery, Origin, Row};
 use crate::labels::Labels;
 use crate::ledger::{Agent, Run, SourceId, SourceSeen};
-use crate::read::{Metadata, Sample};
+use crate::read::{Exemplar, Metadata, Sample};
 
 use super::codec::{Reader, Writer};
 
@@ -33,8 +33,17 @@ pub(super) enum Record {
     /// Something that arrived. Its steady time is the wall clock's, for the process that counted
     /// the steady one is gone.
     Delivery(Delivery),
-    /// The ledger as it was when the file was begun.
-    Checkpoint(Vec<(AgentId, Agent)>),
+    /// What was known when the file was begun.
+    Checkpoint(Checkpoint),
+}
+
+/// What outlives the deliveries that said it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Checkpoint {
+    /// The ledger.
+    pub(super) agents: Vec<(AgentId, Agent)>,
+    /// What was last said of each metric family.
+    pub(super) metadata: Vec<(String, Metadata)>,
 }
 
 /// Why the body of a whole frame could not be read.
@@ -55,13 +64,7 @@ pub(super) fn encode_delivery(delivery: &Delivery) -> Result<Vec<u8>, AppendErro
     if let Some(origin) = &delivery.origin {
         put_origin(&mut out, origin);
     }
-    out.number(delivery.metadata.len() as u64);
-    for (family, metadata) in &delivery.metadata {
-        out.text(family);
-        out.byte(kind_to_byte(metadata.kind));
-        out.text(&metadata.help);
-        out.text(&metadata.unit);
-    }
+    put_metadata(&mut out, &delivery.metadata);
     out.number(delivery.rows.len() as u64);
     let mut previous_ms = 0i64;
     for row in &delivery.rows {
@@ -70,17 +73,19 @@ pub(super) fn encode_delivery(delivery: &Delivery) -> Result<Vec<u8>, AppendErro
         out.bytes(&row.sample.value.to_le_bytes());
         previous_ms = row.sample.at_ms;
     }
+    put_exemplars(&mut out, &delivery.exemplars);
     frame_of(DELIVERY, &out.0)
 }
 
 /// The frame of a checkpoint's record.
-pub(super) fn encode_checkpoint(agents: &[(AgentId, Agent)]) -> Result<Vec<u8>, AppendError> {
+pub(super) fn encode_checkpoint(checkpoint: &Checkpoint) -> Result<Vec<u8>, AppendError> {
     let mut out = Writer::default();
-    out.number(agents.len() as u64);
-    for (id, agent) in agents {
+    out.number(checkpoint.agents.len() as u64);
+    for (id, agent) in &checkpoint.agents {
         out.bytes(&id.to_bytes());
         put_agent(&mut out, agent);
     }
+    put_metadata(&mut out, &checkpoint.metadata);
     frame_of(CHECKPOINT, &out.0)
 }
 
@@ -129,6 +134,48 @@ fn frame_of(kind: u8, payload: &[u8]) -> Result<Vec<u8>, AppendError> {
     Ok(framed)
 }
 
+/// Nothing where there are none, as in files that were written before there were any.
+fn put_exemplars(out: &mut Writer, exemplars: &[(Labels, Exemplar)]) {
+    if exemplars.is_empty() {
+        return;
+    }
+    out.number(exemplars.len() as u64);
+    for (series, exemplar) in exemplars {
+        out.text(series.as_encoded());
+        out.text(exemplar.labels.as_encoded());
+        out.signed(exemplar.sample.at_ms);
+        out.bytes(&exemplar.sample.value.to_le_bytes());
+    }
+}
+
+fn take_exemplars(from: &mut Reader<'_>) -> Option<Vec<(Labels, Exemplar)>> {
+    if from.is_empty() {
+        return Some(Vec::new());
+    }
+    let count = from.length()?;
+    // One takes eleven bytes at least.
+    let mut exemplars = Vec::with_capacity(count.min(from.0.len() / 11));
+    for _ in 0..count {
+        let series = Labels::from_encoded(from.text()?)?;
+        let labels = Labels::from_encoded(from.text()?)?;
+        let at_ms = from.signed()?;
+        let value = f64::from_le_bytes(from.array()?);
+        let sample = Sample { at_ms, value };
+        exemplars.push((series, Exemplar { labels, sample }));
+    }
+    Some(exemplars)
+}
+
+fn put_metadata(out: &mut Writer, metadata: &[(String, Metadata)]) {
+    out.number(metadata.len() as u64);
+    for (family, metadata) in metadata {
+        out.text(family);
+        out.byte(kind_to_byte(metadata.kind));
+        out.text(&metadata.help);
+        out.text(&metadata.unit);
+    }
+}
+
 fn put_origin(out: &mut Writer, origin: &Origin) {
     out.bytes(&origin.id.agent.to_bytes());
     out.bytes(&origin.id.run.to_bytes());
@@ -146,11 +193,7 @@ fn take_delivery(from: &mut Reader<'_>) -> Option<Delivery> {
         1 => Some(take_origin(from)?),
         _ => return None,
     };
-    let count = from.length()?;
-    let mut metadata = Vec::with_capacity(count.min(1_000));
-    for _ in 0..count {
-        metadata.push(take_metadata(from)?);
-    }
+    let metadata = take_all_metadata(from)?;
     Some(Delivery {
         origin,
         arrival: Arrival {
@@ -160,6 +203,7 @@ fn take_delivery(from: &mut Reader<'_>) -> Option<Delivery> {
         },
         rows: take_rows(from)?,
         metadata,
+        exemplars: take_exemplars(from)?,
     })
 }
 
@@ -174,6 +218,15 @@ fn take_origin(from: &mut Reader<'_>) -> Option<Origin> {
         source: from.text()?.to_owned(),
         instance: from.text()?.to_owned(),
     })
+}
+
+fn take_all_metadata(from: &mut Reader<'_>) -> Option<Vec<(String, Metadata)>> {
+    let count = from.length()?;
+    let mut metadata = Vec::with_capacity(count.min(1_000));
+    for _ in 0..count {
+        metadata.push(take_metadata(from)?);
+    }
+    Some(metadata)
 }
 
 fn take_metadata(from: &mut Reader<'_>) -> Option<(String, Metadata)> {
@@ -225,14 +278,15 @@ fn put_agent(out: &mut Writer, agent: &Agent) {
     }
 }
 
-fn take_checkpoint(from: &mut Reader<'_>) -> Option<Vec<(AgentId, Agent)>> {
+fn take_checkpoint(from: &mut Reader<'_>) -> Option<Checkpoint> {
     let count = from.length()?;
     let mut agents = Vec::new();
     for _ in 0..count {
         let id = AgentId::from_bytes(from.array()?);
         agents.push((id, take_agent(from)?));
     }
-    Some(agents)
+    let metadata = take_all_metadata(from)?;
+    Some(Checkpoint { agents, metadata })
 }
 
 fn take_agent(from: &mut Reader<'_>) -> Option<Agent> {

@@ -45,10 +45,12 @@ pub struct Damage {
     pub bytes: u64,
 }
 
-/// Reads every segment into `memory`.
+/// Reads every segment behind `mark` into `memory`, and deletes the others: a crash came between
+/// their going elsewhere and their deletion.
 pub(super) fn replay(
     folder: &Path,
     memory: &Memory,
+    mark: u64,
     now_steady_ms: i64,
 ) -> Result<(Vec<Segment>, Recovery), OpenError> {
     let mut replay = Replay {
@@ -60,9 +62,12 @@ pub(super) fn replay(
     let last = found.last().map(|(number, _)| *number);
     let mut segments = Vec::new();
     for (number, path) in found {
+        // The last one holds the ledger, whatever else.
+        if number <= mark && last != Some(number) {
+            fs::remove_file(&path).map_err(|error| OpenError::new("delete", &path, error))?;
+            continue;
+        }
         segments.push(replay.segment(number, path, last == Some(number))?);
-        // A long journal must not need more memory than its newest part.
-        memory.expire(now_steady_ms);
     }
     Ok((segments, replay.recovery))
 }
@@ -121,10 +126,11 @@ impl Replay<'_> {
                 let arrived = self.apply(delivery);
                 segment.last_arrival_steady_ms = segment.last_arrival_steady_ms.max(arrived);
             }
-            Ok(Record::Checkpoint(agents)) => {
-                for (id, agent) in agents {
+            Ok(Record::Checkpoint(checkpoint)) => {
+                for (id, agent) in checkpoint.agents {
                     self.memory.restore_agent(id, agent);
                 }
+                self.memory.restore_metadata(checkpoint.metadata);
             }
             Err(DecodeError::Malformed) => self.report(damage(segment, at, next)),
             Err(DecodeError::Version(version)) => {

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::tail::Position;
+
 /// Upper bounds of the buckets in which fsyncs are counted, in seconds: from an NVMe disk with a
 /// capacitor to one that is failing.
 pub const FSYNC_BOUNDS: [f64; 13] = [
@@ -22,6 +24,8 @@ pub struct JournalStats {
     pub segments: u64,
     /// Their size.
     pub disk_bytes: u64,
+    /// Behind everything that is durable.
+    pub end: Position,
 }
 
 /// Durations, counted in buckets.

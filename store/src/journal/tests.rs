@@ -6,22 +6,27 @@ use wire::batch::{AgentId, BatchId, RunId, Sequence};
 use wire::frame;
 use wire::metric::Kind;
 
-use super::record::{DecodeError, Record};
+use super::record::{Checkpoint, DecodeError, Record};
 use super::*;
 use crate::append::{Arrival, Origin};
 use crate::conformance::{self, anonymous, found, from_agent, row};
 use crate::ledger::{Run, SourceId, SourceSeen};
 
 fn open(folder: &Path) -> (Journal, Recovery) {
+    // The clock far ahead: everything arrived before that.
     open_at(folder, i64::MAX / 2, Options::default())
 }
 
-/// The clock far ahead and the retention longer still: nothing expires unless a test says so.
-fn open_at(folder: &Path, now_steady_ms: i64, mut options: Options) -> (Journal, Recovery) {
-    if now_steady_ms == i64::MAX / 2 {
-        options.bounds.retention = Duration::MAX;
+fn open_at(folder: &Path, now_steady_ms: i64, options: Options) -> (Journal, Recovery) {
+    Journal::open(folder, options, 0, now_steady_ms).unwrap()
+}
+
+/// Lets go what arrived before a moment, as if it were somewhere else.
+async fn let_go(journal: &Journal, before_steady_ms: i64) {
+    journal.memory().end_generation();
+    if let Some(ripe) = journal.memory().ripe(before_steady_ms) {
+        journal.release(ripe, before_steady_ms).await;
     }
-    Journal::open(folder, options, now_steady_ms).unwrap()
 }
 
 fn segments(folder: &Path) -> Vec<PathBuf> {
@@ -33,7 +38,7 @@ fn segments(folder: &Path) -> Vec<PathBuf> {
 async fn conforms() {
     let folder = tempfile::tempdir().unwrap();
     let number = std::cell::Cell::new(0);
-    conformance::check(|| {
+    conformance::check(async || {
         number.set(number.get() + 1);
         open(&folder.path().join(number.get().to_string())).0
     })
@@ -45,10 +50,11 @@ fn agrees_with_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let number = std::cell::Cell::new(0);
     // Few: each appends durably a score of times.
-    conformance::check_against_model(24, || {
+    let make = async || {
         number.set(number.get() + 1);
         open(&folder.path().join(number.get().to_string())).0
-    });
+    };
+    conformance::check_against_model(24, make, async |store, _| store);
 }
 
 #[tokio::test]
@@ -100,7 +106,8 @@ async fn metadata_and_agents_come_back() {
         journal.agents()
     };
     let (journal, _) = open(folder.path());
-    assert_eq!(journal.metadata("a").await.unwrap(), Some(metadata));
+    let said = journal.metadata(Some("a")).await.unwrap();
+    assert_eq!(said, [("a".to_owned(), metadata)]);
     assert_eq!(journal.agents(), before);
     assert_eq!(before[0].1.skew_ms, Some(30));
 }
@@ -217,6 +224,17 @@ proptest! {
     }
 }
 
+fn any_exemplar() -> impl Strategy<Value = (Labels, crate::read::Exemplar)> {
+    let exemplar = (".{0,9}", ".{0,9}", any::<i64>(), -1e300..1e300);
+    exemplar.prop_map(|(series, trace, at_ms, value)| {
+        let exemplar = crate::read::Exemplar {
+            labels: Labels::from_pairs([("trace_id", trace.as_str())]),
+            sample: crate::read::Sample { at_ms, value },
+        };
+        (Labels::from_pairs([("a", series.as_str())]), exemplar)
+    })
+}
+
 fn any_delivery() -> impl Strategy<Value = Delivery> {
     let id =
         (any::<[u8; 16]>(), any::<[u8; 16]>(), any::<u64>()).prop_map(|(agent, run, sequence)| {
@@ -236,34 +254,43 @@ fn any_delivery() -> impl Strategy<Value = Delivery> {
     // Bit patterns would not compare equal as NaN; the conformance suite covers those.
     let rows = prop::collection::vec((".{0,9}", ".{0,99}", any::<i64>(), -1e300..1e300), 0..9);
     let arrival = (any::<i64>(), prop::option::of(any::<i64>()));
-    (prop::option::of(origin), arrival, rows, ".{0,20}").prop_map(
-        |(origin, (wall_ms, sent_ms), rows, help)| Delivery {
-            origin,
-            arrival: Arrival {
-                wall_ms,
-                steady_ms: wall_ms,
-                sent_ms,
-            },
-            rows: rows
-                .into_iter()
-                .map(|(name, value, at_ms, number)| crate::append::Row {
-                    labels: Labels::from_pairs([(name.as_str(), value.as_str())]),
-                    sample: crate::read::Sample {
-                        at_ms,
-                        value: number,
-                    },
-                })
-                .collect(),
-            metadata: vec![(
-                "m".into(),
-                Metadata {
-                    kind: Kind::Untyped,
-                    help,
-                    unit: String::new(),
-                },
-            )],
-        },
+    let exemplars = prop::collection::vec(any_exemplar(), 0..3);
+    (
+        prop::option::of(origin),
+        arrival,
+        rows,
+        ".{0,20}",
+        exemplars,
     )
+        .prop_map(
+            |(origin, (wall_ms, sent_ms), rows, help, exemplars)| Delivery {
+                origin,
+                arrival: Arrival {
+                    wall_ms,
+                    steady_ms: wall_ms,
+                    sent_ms,
+                },
+                rows: rows
+                    .into_iter()
+                    .map(|(name, value, at_ms, number)| crate::append::Row {
+                        labels: Labels::from_pairs([(name.as_str(), value.as_str())]),
+                        sample: crate::read::Sample {
+                            at_ms,
+                            value: number,
+                        },
+                    })
+                    .collect(),
+                metadata: vec![(
+                    "m".into(),
+                    Metadata {
+                        kind: Kind::Untyped,
+                        help,
+                        unit: String::new(),
+                    },
+                )],
+                exemplars,
+            },
+        )
 }
 
 #[test]
@@ -292,11 +319,20 @@ fn a_checkpoint_comes_back() {
         .into(),
     };
     let agents = vec![(AgentId::random(), agent)];
-    let framed = record::encode_checkpoint(&agents).unwrap();
+    let said = Metadata {
+        kind: Kind::Counter,
+        help: "Help.".into(),
+        unit: "seconds".into(),
+    };
+    let checkpoint = || Checkpoint {
+        agents: agents.clone(),
+        metadata: vec![("a_total".into(), said.clone())],
+    };
+    let framed = record::encode_checkpoint(&checkpoint()).unwrap();
     let frame::Scan::Record { body, .. } = frame::scan(&framed, 0) else {
         panic!("no frame")
     };
-    assert_eq!(record::decode(body), Ok(Record::Checkpoint(agents)));
+    assert_eq!(record::decode(body), Ok(Record::Checkpoint(checkpoint())));
 }
 
 #[test]
@@ -306,7 +342,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     frame::write(&mut file, &[record::VERSION + 1, 1, 2, 3]);
     let path = segment::path_of(folder.path(), 1);
     fs::write(&path, &file).unwrap();
-    let refused = Journal::open(folder.path(), Options::default(), 0).unwrap_err();
+    let refused = Journal::open(folder.path(), Options::default(), 0, 0).unwrap_err();
     assert!(
         matches!(refused, OpenError::Version { version, .. } if version == record::VERSION + 1)
     );
@@ -345,7 +381,7 @@ async fn old_segments_go_and_the_ledger_stays() {
             .unwrap();
     }
     assert_eq!(segments(folder.path()).len(), 10);
-    journal.expire(300_000).await;
+    let_go(&journal, 140_000).await;
     assert_eq!(
         found(&journal, &[]).await,
         [
@@ -357,7 +393,7 @@ async fn old_segments_go_and_the_ledger_stays() {
     );
     assert_eq!(segments(folder.path()).len(), 4);
     assert_eq!(journal.journal_stats().segments, 4);
-    journal.expire(10_000_000).await;
+    let_go(&journal, 10_000_000).await;
     assert_eq!(
         segments(folder.path()).len(),
         1,
@@ -385,11 +421,12 @@ async fn after_a_restart_old_segments_go_without_a_write() {
     ten_deliveries(folder.path(), agent, run).await;
     let (journal, recovery) = open_at(folder.path(), i64::MAX / 4, Options::default());
     assert_eq!(recovery.deliveries, 10);
-    assert_eq!(journal.stats().samples, 0);
-    journal.expire(i64::MAX / 4).await;
+    let_go(&journal, i64::MAX).await;
     assert_eq!(segments(folder.path()).len(), 1);
     journal.close().await;
     let (journal, recovery) = open(folder.path());
     assert_eq!(recovery.deliveries, 0);
     assert_eq!(journal.agents()[0].1.runs[0].mark, Sequence(10));
 }
+
+mod tail;

@@ -27,6 +27,7 @@ fn delivery(agent: AgentId, run: RunId, sequence: u64, wall_ms: i64, at_ms: i64)
             sample: Sample { at_ms, value: 1.0 },
         }],
         metadata: vec![],
+        exemplars: vec![],
     }
 }
 

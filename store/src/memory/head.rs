@@ -13,8 +13,9 @@ use crate::labels::{Labels, METRIC_NAME};
 use crate::matcher::Matcher;
 use crate::read::{Metadata, ReadError, Sample, Selector, Series, TimeRange};
 
+use super::held::Held;
 use super::postings::{Postings, SeriesId};
-use super::{Bounds, Stats};
+use super::{Bounds, Ripe, Stats};
 
 /// More generations let go more finely, and cost a span more in each series.
 const GENERATIONS: u32 = 16;
@@ -25,38 +26,22 @@ const METADATA_SLACK: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Head {
     bounds: Bounds,
-    series: HashMap<SeriesId, Held>,
+    /// Boxed: a table of what takes a hundred bytes keeps as much again free for growth.
+    series: HashMap<SeriesId, Box<Held>>,
     ids: HashMap<Labels, SeriesId>,
     postings: Postings,
     generations: VecDeque<Generation>,
     metadata: HashMap<String, Metadata>,
     next_id: SeriesId,
-    next_generation: u64,
+    next_generation: u32,
     stats: Stats,
     /// Everything that arrived up to here is gone.
     horizon_steady_ms: i64,
 }
 
 #[derive(Debug)]
-struct Held {
-    labels: Labels,
-    spans: VecDeque<Span>,
-}
-
-/// The samples of one series and one generation.
-#[derive(Debug)]
-struct Span {
-    generation: u64,
-    /// In the order of arrival; `sorted` says whether that is strictly the order of time too. Nearly
-    /// always it is. Where it is not, readers sort: keeping order on insertion would let one sender
-    /// of descending times make each sample cost as much as all before it.
-    samples: Vec<Sample>,
-    sorted: bool,
-}
-
-#[derive(Debug)]
 struct Generation {
-    number: u64,
+    number: u32,
     /// Requests are stamped before they queue, so arrivals come in nearly ascending order only.
     first_arrival_steady_ms: i64,
     last_arrival_steady_ms: i64,
@@ -85,18 +70,32 @@ impl Head {
     }
 
     pub(super) fn generation_span(&self) -> Duration {
-        self.bounds.retention / GENERATIONS
+        let shared = self.bounds.retention / GENERATIONS;
+        self.bounds.generation.unwrap_or(shared)
+    }
+
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.stats.samples, self.series.len() as u64)
     }
 
     pub(super) fn stats(&self) -> Stats {
+        let sample_bytes: usize = self.series.values().map(|held| held.bytes()).sum();
         Stats {
             series: self.series.len() as u64,
+            sample_bytes: sample_bytes as u64,
             ..self.stats
         }
     }
 
-    pub(super) fn metadata(&self, family: &str) -> Option<Metadata> {
-        self.metadata.get(family).cloned()
+    pub(super) fn metadata(&self, family: Option<&str>) -> Vec<(String, Metadata)> {
+        let one = family.and_then(|family| self.metadata.get_key_value(family));
+        let all = family.is_none().then_some(&self.metadata);
+        let found = one.into_iter().chain(all.into_iter().flatten());
+        let mut found: Vec<(String, Metadata)> = found
+            .map(|(name, said)| (name.clone(), said.clone()))
+            .collect();
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found
     }
 
     pub(super) fn insert(&mut self, delivery: Delivery) {
@@ -128,6 +127,57 @@ impl Head {
         self.evict();
         self.sweep_metadata();
         self.horizon_steady_ms
+    }
+
+    pub(super) fn ripe(&self, before_steady_ms: i64) -> Option<Ripe> {
+        // The last one still takes in what arrives, unless it was ended.
+        let over = self.generations.len().checked_sub(1)?;
+        let closed = self.generations.iter().take(over);
+        let old: Vec<&Generation> = closed
+            .take_while(|generation| generation.last_arrival_steady_ms < before_steady_ms)
+            .collect();
+        let (first, last) = (old.first()?, old.last()?);
+        Some(Ripe {
+            through: last.number,
+            arrived_from_ms: first.first_arrival_steady_ms,
+            arrived_to_ms: last.last_arrival_steady_ms,
+        })
+    }
+
+    pub(super) fn end_generation(&mut self) {
+        if let Some(last) = self.generations.back()
+            && last.samples > 0
+        {
+            self.begin_generation(last.last_arrival_steady_ms.saturating_add(1));
+        }
+    }
+
+    pub(super) fn labels_through(&self, generation: u32) -> Vec<Labels> {
+        let held = self.series.values();
+        let mut found: Vec<Labels> = held
+            .filter(|held| held.begins_by(generation))
+            .map(|held| held.labels.clone())
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    pub(super) fn samples_through(&self, labels: &Labels, generation: u32) -> Option<Vec<Sample>> {
+        let held = self.series.get(self.ids.get(labels)?)?;
+        Some(held.samples_through(generation))
+    }
+
+    pub(super) fn release(&mut self, generation: u32) -> i64 {
+        let count = self
+            .generations
+            .partition_point(|held| held.number <= generation);
+        self.stats.flushed_samples += self.drop_oldest(count);
+        self.sweep_metadata();
+        self.horizon_steady_ms
+    }
+
+    pub(super) fn restore_metadata(&mut self, metadata: Vec<(String, Metadata)>) {
+        self.metadata.extend(metadata);
     }
 
     pub(super) fn select(
@@ -172,11 +222,13 @@ impl Head {
 
     fn find(&self, selector: &[Matcher]) -> impl Iterator<Item = &Held> {
         let candidates = self.postings.candidates(selector);
-        let every = candidates.is_none().then(|| self.series.values());
+        let every = candidates
+            .is_none()
+            .then(|| self.series.values().map(Box::as_ref));
         candidates
             .into_iter()
             .flatten()
-            .filter_map(|id| self.series.get(&id))
+            .filter_map(|id| self.series.get(&id).map(Box::as_ref))
             .chain(every.into_iter().flatten())
             .filter(|held| {
                 selector.iter().all(|matcher| {
@@ -185,7 +237,7 @@ impl Head {
             })
     }
 
-    fn insert_row(&mut self, generation: u64, labels: &Labels, sample: Sample) -> Added {
+    fn insert_row(&mut self, generation: u32, labels: &Labels, sample: Sample) -> Added {
         let known = self.ids.get(labels).copied();
         let id = known.unwrap_or_else(|| {
             let id = self.next_id;
@@ -194,10 +246,10 @@ impl Head {
             self.postings.add(id, labels);
             id
         });
-        let held = self.series.entry(id).or_insert_with(|| Held {
-            labels: labels.clone(),
-            spans: VecDeque::new(),
-        });
+        let held = self
+            .series
+            .entry(id)
+            .or_insert_with(|| Box::new(Held::new(labels.clone())));
         Added {
             series: known.is_none(),
             sample: held.push(generation, sample),
@@ -205,7 +257,7 @@ impl Head {
     }
 
     /// The generation that takes in what arrives now; opens one if it is time.
-    fn current_generation(&mut self, arrived_steady_ms: i64) -> u64 {
+    fn current_generation(&mut self, arrived_steady_ms: i64) -> u32 {
         let span_ms = millis(self.generation_span());
         let share = |bound: u64| (bound / u64::from(GENERATIONS)).max(1);
         let (samples, series) = (
@@ -223,6 +275,10 @@ impl Head {
                 return generation.number;
             }
         }
+        self.begin_generation(arrived_steady_ms)
+    }
+
+    fn begin_generation(&mut self, arrived_steady_ms: i64) -> u32 {
         let number = self.next_generation;
         self.next_generation += 1;
         self.generations.push_back(Generation {
@@ -261,10 +317,10 @@ impl Head {
         let mut emptied = HashMap::new();
         self.series.retain(|id, held| {
             dropped += held.drop_through(newest_dropped);
-            if held.spans.is_empty() {
+            if held.is_empty() {
                 emptied.insert(*id, held.labels.clone());
             }
-            !held.spans.is_empty()
+            !held.is_empty()
         });
         for labels in emptied.values() {
             self.ids.remove(labels);
@@ -292,98 +348,6 @@ impl Head {
 struct Added {
     series: bool,
     sample: bool,
-}
-
-impl Held {
-    /// Says whether there is one sample more.
-    fn push(&mut self, generation: u64, sample: Sample) -> bool {
-        match self.spans.back_mut() {
-            Some(span) if span.generation == generation => match span.samples.last_mut() {
-                Some(last) if last.at_ms == sample.at_ms => {
-                    *last = sample;
-                    return false;
-                }
-                last => {
-                    span.sorted &= last.is_none_or(|last| last.at_ms < sample.at_ms);
-                    span.samples.push(sample);
-                }
-            },
-            _ => self.spans.push_back(Span {
-                generation,
-                samples: vec![sample],
-                sorted: true,
-            }),
-        }
-        true
-    }
-
-    fn drop_through(&mut self, generation: u64) -> u64 {
-        let mut dropped = 0;
-        while let Some(span) = self.spans.front()
-            && span.generation <= generation
-        {
-            dropped += span.samples.len() as u64;
-            self.spans.pop_front();
-        }
-        dropped
-    }
-
-    fn reaches(&self, range: TimeRange) -> bool {
-        self.spans.iter().any(|span| {
-            let (first, last) = span.ends();
-            first <= range.to_ms && range.from_ms <= last
-        })
-    }
-
-    /// The samples in `range`, or nothing if they are more than `budget`.
-    fn samples_in(&self, range: TimeRange, budget: usize) -> Option<Vec<Sample>> {
-        let mut samples: Vec<Sample> = Vec::new();
-        let mut in_order = true;
-        for span in &self.spans {
-            let joint = samples.len();
-            samples.extend(span.in_range(range));
-            let joins = joint == 0
-                || samples
-                    .get(joint)
-                    .is_none_or(|first| samples[joint - 1].at_ms < first.at_ms);
-            in_order &= span.sorted && joins;
-        }
-        if !in_order {
-            // Stable: of one moment the sample appended last stands last and is kept.
-            samples.sort_by_key(|sample| sample.at_ms);
-            samples.reverse();
-            samples.dedup_by_key(|sample| sample.at_ms);
-            samples.reverse();
-        }
-        (samples.len() <= budget).then_some(samples)
-    }
-}
-
-impl Span {
-    fn ends(&self) -> (i64, i64) {
-        let times = self.samples.iter().map(|sample| sample.at_ms);
-        if self.sorted {
-            let end = |sample: Option<&Sample>| sample.map_or(0, |sample| sample.at_ms);
-            return (end(self.samples.first()), end(self.samples.last()));
-        }
-        (
-            times.clone().min().unwrap_or_default(),
-            times.max().unwrap_or_default(),
-        )
-    }
-
-    fn in_range(&self, range: TimeRange) -> impl Iterator<Item = Sample> {
-        let from = if self.sorted {
-            self.samples
-                .partition_point(|sample| sample.at_ms < range.from_ms)
-        } else {
-            0
-        };
-        self.samples[from..]
-            .iter()
-            .filter(move |sample| range.contains(sample.at_ms))
-            .copied()
-    }
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -7,7 +7,7 @@ use crate::matcher::Matcher;
 
 /// A series within the head; never given twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct SeriesId(u64);
+pub(super) struct SeriesId(u32);
 
 impl SeriesId {
     pub(super) fn next(self) -> Self {

@@ -4,12 +4,16 @@ use crate::conformance::{self, anonymous, found, row};
 
 #[tokio::test]
 async fn conforms() {
-    conformance::check(|| Memory::new(Bounds::default())).await;
+    conformance::check(async || Memory::new(Bounds::default())).await;
 }
 
 #[test]
 fn agrees_with_the_model() {
-    conformance::check_against_model(256, || Memory::new(Bounds::default()));
+    conformance::check_against_model(
+        256,
+        async || Memory::new(Bounds::default()),
+        async |store, _| store,
+    );
 }
 
 #[test]
@@ -19,7 +23,7 @@ fn agrees_with_the_model_when_every_series_opens_a_generation() {
         max_series: 16,
         ..Bounds::default()
     };
-    conformance::check_against_model(256, || Memory::new(bounds));
+    conformance::check_against_model(256, async || Memory::new(bounds), async |store, _| store);
 }
 
 fn at(steady_ms: i64, series: &str, sample_ms: i64) -> Delivery {

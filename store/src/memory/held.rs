@@ -1,0 +1,166 @@
+//! One series of the head with its samples, packed, in one span a generation.
+
+use crate::labels::Labels;
+use crate::read::{Sample, TimeRange};
+
+use super::chunk::{Chunk, Samples};
+
+/// A series and its samples.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) labels: Labels,
+    /// Oldest generation first; none of them the open one's.
+    sealed: Vec<Sealed>,
+    open: Span,
+    chunk: Chunk,
+}
+
+/// What is known of the samples of one generation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    generation: u32,
+    first_ms: i64,
+    last_ms: i64,
+    /// Whether the order of arrival is strictly the order of time too. Nearly always it is. Where it
+    /// is not, readers sort: keeping order on insertion would let one sender of descending times make
+    /// each sample cost as much as all before it.
+    unsorted: bool,
+}
+
+#[derive(Debug)]
+struct Sealed {
+    span: Span,
+    count: u32,
+    bytes: Box<[u8]>,
+}
+
+impl Held {
+    pub(super) fn new(labels: Labels) -> Self {
+        Self {
+            labels,
+            sealed: Vec::new(),
+            open: Span::default(),
+            chunk: Chunk::default(),
+        }
+    }
+
+    /// Says whether there is one sample more.
+    pub(super) fn push(&mut self, generation: u32, sample: Sample) -> bool {
+        let same = (sample.at_ms, sample.value.to_bits());
+        let last = self.chunk.last();
+        if last.is_some() && self.open.generation != generation {
+            self.seal();
+        } else if last == Some(same) {
+            // The same once more changes nothing.
+            return false;
+        }
+        let at_ms = sample.at_ms;
+        self.open = match self.chunk.last() {
+            None => Span {
+                generation,
+                first_ms: at_ms,
+                last_ms: at_ms,
+                unsorted: false,
+            },
+            Some((last_ms, _)) => Span {
+                generation,
+                first_ms: self.open.first_ms.min(at_ms),
+                last_ms: self.open.last_ms.max(at_ms),
+                unsorted: self.open.unsorted || at_ms <= last_ms,
+            },
+        };
+        self.chunk.push(at_ms, sample.value);
+        true
+    }
+
+    fn seal(&mut self) {
+        let chunk = std::mem::take(&mut self.chunk);
+        self.sealed.push(Sealed {
+            span: self.open,
+            count: chunk.count(),
+            bytes: chunk.seal(),
+        });
+    }
+
+    /// Drops every span up to that generation; says how many samples went.
+    pub(super) fn drop_through(&mut self, generation: u32) -> u64 {
+        let kept_from = self
+            .sealed
+            .partition_point(|sealed| sealed.span.generation <= generation);
+        let gone = self.sealed.drain(..kept_from);
+        let mut dropped: u64 = gone.map(|sealed| u64::from(sealed.count)).sum();
+        self.sealed.shrink_to_fit();
+        if self.chunk.count() > 0 && self.open.generation <= generation {
+            dropped += u64::from(std::mem::take(&mut self.chunk).count());
+        }
+        dropped
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sealed.is_empty() && self.chunk.count() == 0
+    }
+
+    /// Whether something of it is in that generation or before.
+    pub(super) fn begins_by(&self, generation: u32) -> bool {
+        self.spans(generation).next().is_some()
+    }
+
+    pub(super) fn reaches(&self, range: TimeRange) -> bool {
+        self.spans(u32::MAX)
+            .any(|(span, _)| span.first_ms <= range.to_ms && range.from_ms <= span.last_ms)
+    }
+
+    /// The samples in `range`, or nothing if they are more than `budget`.
+    pub(super) fn samples_in(&self, range: TimeRange, budget: usize) -> Option<Vec<Sample>> {
+        let samples = self.gather(u32::MAX, range);
+        (samples.len() <= budget).then_some(samples)
+    }
+
+    /// All samples up to that generation.
+    pub(super) fn samples_through(&self, generation: u32) -> Vec<Sample> {
+        self.gather(generation, TimeRange::ALL)
+    }
+
+    /// Bytes that the samples take.
+    pub(super) fn bytes(&self) -> usize {
+        let sealed: usize = self.sealed.iter().map(|sealed| sealed.bytes.len()).sum();
+        sealed + self.chunk.capacity()
+    }
+
+    fn gather(&self, through: u32, range: TimeRange) -> Vec<Sample> {
+        let mut samples: Vec<Sample> = Vec::new();
+        let mut in_order = true;
+        for (span, packed) in self.spans(through) {
+            if span.last_ms < range.from_ms || range.to_ms < span.first_ms {
+                continue;
+            }
+            let joint = samples.len();
+            let all = packed.map(|(at_ms, value)| Sample { at_ms, value });
+            samples.extend(all.filter(|sample| range.contains(sample.at_ms)));
+            let joins = joint == 0
+                || samples
+                    .get(joint)
+                    .is_none_or(|first| samples[joint - 1].at_ms < first.at_ms);
+            in_order &= !span.unsorted && joins;
+        }
+        if !in_order {
+            // Stable: of one moment the sample appended last stands last and is kept.
+            samples.sort_by_key(|sample| sample.at_ms);
+            samples.reverse();
+            samples.dedup_by_key(|sample| sample.at_ms);
+            samples.reverse();
+        }
+        samples
+    }
+
+    fn spans(&self, through: u32) -> impl Iterator<Item = (Span, Samples<'_>)> {
+        let sealed = self
+            .sealed
+            .iter()
+            .map(|sealed| (sealed.span, Samples::of(&sealed.bytes)));
+        let open = (self.chunk.count() > 0).then(|| (self.open, self.chunk.samples()));
+        sealed
+            .chain(open)
+            .filter(move |(span, _)| span.generation <= through)
+    }
+}
