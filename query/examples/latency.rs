@@ -82,6 +82,7 @@ async fn fill(store: &Memory, series: usize) {
         },
         rows: rows.collect(),
         metadata: Vec::new(),
+        exemplars: Vec::new(),
     };
     store
         .append(vec![delivery])

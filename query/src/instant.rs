@@ -6,6 +6,8 @@ use store::labels::Labels;
 use store::matcher::Matcher;
 use store::read::{Read, ReadError, Sample, TimeRange};
 
+use crate::promql::is_absent;
+
 /// How old a sample may be and still stand for its series, unless the operator says otherwise; the
 /// same as Prometheus has it.
 pub const LOOKBACK: Duration = Duration::from_secs(5 * 60);
@@ -26,7 +28,9 @@ pub async fn select<R: Read + Sync>(
     let found = store.select(selector, range, max_samples).await?;
     let newest = found
         .into_iter()
-        .filter_map(|series| Some((series.labels, *series.samples.last()?)));
+        .filter_map(|series| Some((series.labels, *series.samples.last()?)))
+        // A series that has ended says so by a marker, which is no value.
+        .filter(|(_, sample)| !is_absent(sample.value));
     Ok(newest.collect())
 }
 
@@ -59,6 +63,7 @@ mod tests {
                 row("b", 0, 5.0),
             ],
             metadata: vec![],
+            exemplars: vec![],
         };
         store.append(vec![delivery]).await.unwrap();
         let check = async |at_ms, expected: &[(&str, f64)]| {

@@ -16,28 +16,32 @@ pub(crate) mod functions;
 mod interrupt;
 mod labels;
 mod lexer;
+mod limit;
 mod parser;
 mod pattern;
 mod plan;
 mod print;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use store::read::{Read, Series};
 
 use eval::{Evaluator, Level, Notes};
+use limit::Budget;
 use plan::{Grid, Plan, Settings};
 
 pub use answer::{Answer, LabelledValue, Value};
 pub use ast::{Expr, LabelMatch, MatchOp, Selector, ValueType};
 pub use error::{ParseError, QueryError};
-pub use functions::{Arity, Function};
+pub use functions::{Arity, FUNCTIONS, Function};
 pub use interrupt::Interrupt;
+pub use limit::Limit;
 pub use parser::{duration_ms, parse, parse_selector};
 pub use print::{duration, go_float, pretty, quote};
 
+pub(crate) use eval::is_absent;
 pub(crate) use labels::text as label_text;
 pub(crate) use lexer::unquote;
 pub(crate) use plan::may_vary;
@@ -49,11 +53,12 @@ pub struct Options {
     pub lookback: Duration,
     /// The step of subqueries that name none. Default 1 minute.
     pub default_step: Duration,
-    /// How many samples a query may load, and as many values it may hold. Default 50 million, which is
-    /// 800 MB at the most.
+    /// How many samples a query may load, and as many values it may hold. Default 50 million.
     pub max_samples: usize,
     /// How many series a query may load. Default 1 million.
     pub max_series: usize,
+    /// How many bytes the loaded samples and the held values may take together. Default 1 GiB.
+    pub max_memory: usize,
 }
 
 impl Default for Options {
@@ -63,6 +68,7 @@ impl Default for Options {
             default_step: Duration::from_secs(60),
             max_samples: 50_000_000,
             max_series: 1_000_000,
+            max_memory: 1 << 30,
         }
     }
 }
@@ -110,7 +116,7 @@ impl Query {
     pub fn prepare(&self, when: When, options: &Options) -> Result<Prepared, QueryError> {
         let grid = self.grid(when)?;
         if grid.count > options.max_samples {
-            return Err(eval::too_many_samples());
+            return Err(QueryError::Limit(Limit::Samples(options.max_samples)));
         }
         let settings = Settings {
             grid,
@@ -187,8 +193,14 @@ pub struct Prepared {
 impl Prepared {
     /// Loads its series.
     pub async fn load<R: Read>(self, store: &R) -> Result<Loaded, QueryError> {
-        let mut left = self.options.max_samples;
-        let mut series_left = self.options.max_series;
+        let Options {
+            max_samples,
+            max_series,
+            max_memory,
+            ..
+        } = self.options;
+        let budget = Budget::new(max_samples, max_series, max_memory);
+        let mut samples = 0;
         let mut loads: Vec<Arc<Vec<Series>>> = Vec::with_capacity(self.plan.loads.len());
         for (place, load) in self.plan.loads.iter().enumerate() {
             if let Some(same) = self.plan.loads[..place]
@@ -202,25 +214,20 @@ impl Prepared {
                 loads.push(Arc::default());
                 continue;
             }
-            let found = store.select(&load.matchers, load.range, left).await;
+            let left = budget.samples_left();
+            let found = store.select_aspect(&load.matchers, load.range, load.aspect, left);
+            let found = found.await;
             let series = found.map_err(|wrong| match wrong {
-                store::read::ReadError::TooManySamples { .. } => eval::too_many_samples(),
+                store::read::ReadError::TooManySamples { .. } => budget.exceeded(),
                 #[allow(unreachable_patterns)]
                 other => QueryError::Read(other),
             })?;
-            let samples: usize = series.iter().map(|series| series.samples.len()).sum();
-            left = left
-                .checked_sub(samples)
-                .ok_or_else(eval::too_many_samples)?;
-            series_left = series_left.checked_sub(series.len()).ok_or_else(|| {
-                let limit = self.options.max_series;
-                QueryError::Limit(format!("the query selects more than {limit} series"))
-            })?;
+            samples += budget.read(&series)?;
             loads.push(Arc::new(series));
         }
-        let samples = self.options.max_samples - left;
         Ok(Loaded {
             prepared: self,
+            budget,
             loads,
             samples,
         })
@@ -231,6 +238,7 @@ impl Prepared {
 #[derive(Debug)]
 pub struct Loaded {
     prepared: Prepared,
+    budget: Budget,
     loads: Vec<Arc<Vec<Series>>>,
     samples: usize,
 }
@@ -242,15 +250,15 @@ impl Loaded {
             text,
             plan,
             settings,
-            options,
             is_range,
             notes,
+            ..
         } = self.prepared;
         let evaluator = Evaluator {
             loads: &self.loads,
             lookback_ms: settings.lookback_ms,
             interrupt,
-            budget: Cell::new(options.max_samples),
+            budget: self.budget.for_evaluation(),
             notes: RefCell::new(notes),
             is_range,
         };

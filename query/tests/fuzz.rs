@@ -340,6 +340,7 @@ async fn filled() -> Memory {
         arrival,
         rows,
         metadata: Vec::new(),
+        exemplars: Vec::new(),
     };
     store
         .append(vec![delivery])

@@ -1,6 +1,7 @@
 //! Why a query has no answer.
 
 use super::ast::Span;
+use super::limit::Limit;
 
 /// The text is not PromQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub enum QueryError {
     Execution(String),
     /// The query would take more than it is allowed.
     #[error("{0}")]
-    Limit(String),
+    Limit(Limit),
     /// Time is up.
     #[error("query timed out in expression evaluation")]
     TimedOut,

@@ -19,7 +19,7 @@ mod sets;
 mod sort;
 mod window;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use store::labels::Labels;
@@ -28,6 +28,7 @@ use store::read::Series;
 use super::answer::Value;
 use super::error::QueryError;
 use super::interrupt::Interrupt;
+use super::limit::Budget;
 use super::plan::{Grid, Root, Scalar, Vector};
 use crate::promql::functions::math::{greatest, least};
 
@@ -42,7 +43,7 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) lookback_ms: i64,
     pub(crate) interrupt: &'a Interrupt,
     /// How many more values may be held in memory.
-    pub(crate) budget: Cell<usize>,
+    pub(crate) budget: Budget,
     pub(crate) notes: RefCell<Notes>,
     /// Whether the query asks for several times.
     pub(crate) is_range: bool,
@@ -112,13 +113,7 @@ impl Evaluator<'_> {
 
     /// Counts values that are held, up to the query's bound.
     fn charge(&self, values: usize) -> Result<(), QueryError> {
-        let left = self
-            .budget
-            .get()
-            .checked_sub(values)
-            .ok_or_else(too_many_samples)?;
-        self.budget.set(left);
-        Ok(())
+        self.budget.hold(values)
     }
 
     /// The values of a scalar, one a step.
@@ -242,13 +237,6 @@ impl Evaluator<'_> {
             sink(row)
         })
     }
-}
-
-/// As Prometheus says it.
-pub(crate) fn too_many_samples() -> QueryError {
-    QueryError::Limit(
-        "query processing would load too many samples into memory in query execution".to_owned(),
-    )
 }
 
 #[allow(clippy::cast_precision_loss)]

@@ -14,6 +14,8 @@ pub(crate) mod rate;
 pub(crate) mod regression;
 pub(crate) mod window;
 
+use store::read::Aspect;
+
 use super::ast::ValueType;
 use ValueType::{Matrix, Scalar, String as Text, Vector};
 use window::{Names, WindowFunction};
@@ -96,6 +98,19 @@ pub(crate) enum SortOrder {
     ByLabelDescending,
 }
 
+impl Function {
+    /// What it makes of the samples of a range.
+    pub(crate) fn aspect(&self) -> Aspect {
+        match self.name {
+            "rate" | "increase" | "irate" => Aspect::Counter,
+            "min_over_time" => Aspect::Min,
+            "max_over_time" => Aspect::Max,
+            "avg_over_time" | "sum_over_time" | "count_over_time" => Aspect::Average,
+            _ => Aspect::Value,
+        }
+    }
+}
+
 /// The function of a name.
 #[must_use]
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
@@ -176,7 +191,7 @@ const fn native(name: &'static str) -> Function {
 }
 
 /// All functions.
-pub(crate) static FUNCTIONS: &[Function] = &[
+pub static FUNCTIONS: &[Function] = &[
     map("abs", f64::abs),
     map("acos", f64::acos),
     map("acosh", f64::acosh),

@@ -9,7 +9,7 @@ mod duration;
 mod invariant;
 
 use store::matcher::Matcher;
-use store::read::TimeRange;
+use store::read::{Aspect, TimeRange};
 
 use super::ast::{AggregateOp, BinaryOp, Extension, Grouping, Matching, Span};
 use super::functions::SortOrder;
@@ -86,6 +86,8 @@ pub(crate) enum Root {
 pub(crate) struct Load {
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) range: TimeRange,
+    /// What is made of the samples, should only thinned-out ones be left.
+    pub(crate) aspect: Aspect,
 }
 
 /// Where a selection looks, other than at the time of evaluation.
@@ -284,6 +286,6 @@ impl Load {
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
         };
-        self.range == other.range && texts(self) == texts(other)
+        self.range == other.range && self.aspect == other.aspect && texts(self) == texts(other)
     }
 }

@@ -66,6 +66,7 @@ fn empty() -> Memory {
         // Scripts are small; nothing of them may be let go.
         retention: Duration::from_secs(10 * 365 * 86_400),
         max_samples: u64::MAX / 32,
+        generation: None,
         max_series: u64::MAX / 32,
     })
 }
@@ -97,6 +98,7 @@ async fn append(store: &Memory, load: &Load) {
         },
         rows,
         metadata: Vec::new(),
+        exemplars: Vec::new(),
     };
     // The store in memory takes everything.
     let outcome = store.append(vec![delivery]).await;

@@ -5,13 +5,17 @@ use store::read::{Sample, Series};
 
 use super::row::{ABSENT, Row, Sink, is_absent};
 use super::select::without_markers;
-use super::{Evaluator, finish, too_many_samples};
+use super::{Evaluator, finish};
 use crate::promql::answer::Value;
 use crate::promql::ast::Extension;
 use crate::promql::error::QueryError;
 use crate::promql::functions::window::{Names, Window};
+use crate::promql::interrupt::Interrupt;
 use crate::promql::labels;
 use crate::promql::plan::{Grid, Moved, Ranged, Windowed};
+
+/// Steps are evaluated in microseconds where ranges are short, in milliseconds where they are long.
+const STEPS_BETWEEN_LOOKS: usize = 16;
 
 /// A series with all the samples that ranges look at.
 pub(super) struct Samples<'a> {
@@ -45,6 +49,7 @@ impl Evaluator<'_> {
             reach: self.reach(&windowed.of),
             params: &params,
             grid,
+            interrupt: self.interrupt,
         };
         let mut seen = vec![false; grid.count];
         self.ranged(&windowed.of, grid, &mut |series| {
@@ -54,6 +59,7 @@ impl Evaluator<'_> {
                 Vec::new()
             };
             let values = run.values(series.samples, &drops);
+            self.interrupt.check()?;
             let mut any = false;
             for (seen, value) in seen.iter_mut().zip(&values) {
                 *seen |= !is_absent(*value);
@@ -103,9 +109,7 @@ impl Evaluator<'_> {
                 moved,
             } => {
                 let inner = steps_within(*moved, *range_ms, *step_ms, grid);
-                if inner.count > self.budget.get() {
-                    return Err(too_many_samples());
-                }
+                self.budget.fits(inner.count)?;
                 self.vector(of, inner, &mut |row| {
                     self.interrupt.check()?;
                     let samples = samples_of(&row, inner);
@@ -205,14 +209,23 @@ struct Run<'a> {
     reach: Reach,
     params: &'a [Vec<f64>],
     grid: Grid,
+    interrupt: &'a Interrupt,
 }
 
 impl Run<'_> {
-    /// What the function gives at each step.
+    /// What the function gives at each step. One series alone can take long, so an interrupt is looked
+    /// for on the way; the caller looks whether there was one.
     fn values(&self, samples: &[Sample], drops: &[usize]) -> Vec<f64> {
         let mut values = vec![ABSENT; self.grid.count];
         let mut at_step = [0.0; 2];
+        let mut stopped = false;
         self.reach.each(samples, drops, self.grid, |step, window| {
+            if step % STEPS_BETWEEN_LOOKS == 0 {
+                stopped = self.interrupt.check().is_err();
+            }
+            if stopped {
+                return;
+            }
             for (param, column) in at_step.iter_mut().zip(self.params) {
                 *param = column[step];
             }

@@ -2,7 +2,7 @@
 
 mod call;
 
-use store::read::TimeRange;
+use store::read::{Aspect, TimeRange};
 
 use super::duration::{QueryTimes, resolve, resolve_positive};
 use super::invariant::is_invariant;
@@ -34,6 +34,7 @@ pub(crate) fn build(expr: &Expr, settings: Settings) -> Result<Plan, QueryError>
             step_ms: grid.step_ms,
         },
         loads: Vec::new(),
+        aspect: Aspect::Value,
     };
     let span = Period {
         from_ms: grid.start_ms,
@@ -65,6 +66,8 @@ struct Builder {
     settings: Settings,
     times: QueryTimes,
     loads: Vec<Load>,
+    /// What the function around the next range makes of its samples.
+    aspect: Aspect,
 }
 
 impl Builder {
@@ -153,11 +156,13 @@ impl Builder {
     }
 
     fn ranged(&mut self, expr: &Expr, period: Period) -> Result<Ranged, QueryError> {
+        // What is within a subquery is not what its function sees.
+        let aspect = std::mem::take(&mut self.aspect);
         match expr.unwrapped() {
             Expr::Matrix(matrix) => {
                 let range_ms = resolve_positive(&matrix.range, self.times)?;
                 let selector = &matrix.selector;
-                let select = self.select(selector, period, range_ms)?;
+                let select = self.select(selector, period, range_ms, aspect)?;
                 Ok(Ranged::Select { select, range_ms })
             }
             Expr::Subquery(subquery) => self.subquery(subquery, period),
@@ -206,7 +211,7 @@ impl Builder {
             let message = "anchored modifier can only be used with range selectors";
             return Err(QueryError::Invalid(message.to_owned()));
         }
-        self.select(selector, period, self.settings.lookback_ms)
+        self.select(selector, period, self.settings.lookback_ms, Aspect::Value)
     }
 
     /// Notes what to load: all that the selection looks at over the period, and no more.
@@ -215,6 +220,7 @@ impl Builder {
         selector: &ast::Selector,
         period: Period,
         back_ms: i64,
+        aspect: Aspect,
     ) -> Result<Select, QueryError> {
         let moved = self.moved(&selector.shift)?;
         let lookback_ms = self.settings.lookback_ms;
@@ -236,7 +242,11 @@ impl Builder {
             .iter()
             .map(|known| known.matcher.clone())
             .collect();
-        self.loads.push(Load { matchers, range });
+        self.loads.push(Load {
+            matchers,
+            range,
+            aspect,
+        });
         Ok(Select {
             load: self.loads.len() - 1,
             moved,

@@ -2,7 +2,7 @@
 
 use store::labels::METRIC_NAME;
 use store::matcher::Matcher;
-use store::read::TimeRange;
+use store::read::{Aspect, TimeRange};
 
 use super::{Builder, Period, text_of};
 use crate::promql::ast::{Call, Expr, Extension, LabelMatch, MatchOp, Span};
@@ -127,6 +127,7 @@ impl Builder {
         let mut param_span = call.span;
         for arg in &call.args {
             if is_range(arg) {
+                self.aspect = call.function.aspect();
                 of = Some(self.ranged(arg, period)?);
                 span = arg.span();
             } else {
@@ -197,6 +198,7 @@ impl Builder {
                 from_ms: from_ms.saturating_sub(self.settings.lookback_ms),
                 to_ms: moved.from(period.to_ms),
             },
+            aspect: Aspect::Value,
         });
         Ok(Select {
             load: self.loads.len() - 1,
