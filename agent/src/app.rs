@@ -14,8 +14,9 @@ use crate::config::{self, Config, ConfigError, Problems, RawConfig};
 use crate::discovery;
 use crate::join;
 use crate::pipeline::Pipeline;
+use crate::sources::hidden::Hidden;
+use crate::sources::login::Target;
 use crate::sources::postgres;
-use crate::sources::postgres::dsn::Target;
 use crate::sources::postgres::setup::{self, Extent};
 use crate::spool;
 use wire::text;
@@ -148,7 +149,7 @@ fn administrator(arguments: &SetupPostgres) -> Result<Target, Failure> {
     let user = os_user();
     if let Some(text) = &arguments.dsn {
         let mut raw = postgres::RawSettings {
-            dsn: Some(text.clone()),
+            dsn: Some(Hidden::new(text)),
             ..Default::default()
         };
         raw.user = raw.user.or(Some(user));

@@ -4,7 +4,7 @@
 //! Every section belongs to the module that it configures; this module only joins them, with the
 //! command line and the environment laid over the file. Reading reports every problem at once.
 
-pub mod problem;
+pub mod secret;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use wire::metric::Label;
 
-pub use problem::{Problem, Problems};
+pub use wire::problem::{Problem, Problems};
 
 use crate::cli;
 use crate::discovery;

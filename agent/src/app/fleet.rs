@@ -193,7 +193,7 @@ fn visit_services(config: &Config, sources: &Sources, visitor: &mut impl Visitor
         let plan = plan(
             "sql",
             &settings.job,
-            named(settings.instance()),
+            settings.instance(&config.host_name),
             settings.pace.into(),
         );
         visitor.visit(Sql::new(settings.clone()), plan);

@@ -31,7 +31,7 @@ pub mod tls;
 
 pub use credential::{RawBasicAuth, RawCredential};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
-pub use tls::{RawTls, Seen, Tls};
+pub use tls::{RawTls, Seen, Tls, Trust};
 
 /// As many redirects as Prometheus' own client and browsers follow.
 const MOST_REDIRECTS: u32 = 10;

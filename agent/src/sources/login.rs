@@ -1,253 +1,203 @@
-//! How pgbouncer, probe and sql log in to what speaks PostgreSQL's protocol.
+//! How every source logs in to what speaks PostgreSQL's protocol: the settings of a login, the
+//! target that they come to, and a session for those who need no more than rows as text.
 //!
-//! Owns the DSN, its password, TLS and the connection's task; what is asked over the connection is
-//! each source's own. Invariants: no error, label or debug text quotes the DSN or anything out of
-//! it that could be a password; a session ends with its [`Session`], task and all.
+//! Leaves to the sources what is asked, and for how long. Invariants: no error, label or debug text
+//! quotes a DSN or anything out of it that could be a password; a connection's task ends with it.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use tokio::task::JoinSet;
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config, SimpleQueryMessage, SimpleQueryRow};
-
-use crate::collect::SourceError;
-use crate::config::Problems;
+use crate::config::{Problems, secret};
 
 use super::hidden::Hidden;
-use super::http::{RawTls, Tls};
-use tls::Connector;
+use super::http::{RawTls, Tls, Trust};
+use dsn::{Dsn, SslMode};
+use passfile::PassFile;
 
+pub use session::{Driver, Session};
+pub use target::{Encryption, Host, Password, Target};
+
+pub mod dsn;
+pub mod passfile;
+mod session;
+mod target;
 mod tls;
 
-/// Where PostgreSQL's own programs look for a socket on Debian.
-const SOCKET_FOLDER: &str = "/var/run/postgresql";
+/// The role that `nightshift-agent setup-postgres` makes.
+const USER: &str = "nightshift";
 
-/// What the file says of one login; the source's settings hold the same keys.
-#[derive(Clone, Debug)]
+/// What the file says of one login; the sources' settings hold the same keys. What has a key of its
+/// own wins over the DSN.
+#[derive(Clone, Debug, Default)]
 pub struct RawLogin {
     /// The DSN, as a URL or as `key=value` words.
-    pub dsn: Hidden,
-    /// File with the password, where the DSN has none.
+    pub dsn: Option<Hidden>,
+    /// Environment variable with the DSN.
+    pub dsn_env: Option<String>,
+    /// Host name, address, or folder of the Unix socket.
+    pub host: Option<String>,
+    /// TCP port, or the number in the socket's name.
+    pub port: Option<u16>,
+    /// Role to log in as.
+    pub user: Option<String>,
+    /// Database to log in to.
+    pub dbname: Option<String>,
+    /// libpq's word for what protects the connection.
+    pub sslmode: Option<String>,
+    /// File with the password.
     pub password_file: Option<PathBuf>,
-    /// Environment variable with the password, where the DSN has none.
+    /// Environment variable with the password.
     pub password_env: Option<String>,
-    /// How to speak TLS. As with libpq, `sslmode=require` alone encrypts without verifying; with a
-    /// `ca_file` the certificate must be valid for the host.
+    /// Password file in libpq's format.
+    pub passfile: Option<PathBuf>,
+    /// How to speak TLS.
     pub tls: RawTls,
 }
 
-/// Everything that one login needs.
-#[derive(Clone)]
-pub struct Login {
-    config: Config,
-    tls: Tls,
+/// What a kind of server is met at where nothing is said.
+#[derive(Clone, Copy, Debug)]
+pub struct Usual {
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub dbname: &'static str,
 }
 
-/// One connection, and the task that moves its bytes.
-pub struct Session {
-    client: Client,
-    connector: Connector,
-    task: JoinSet<()>,
+impl Usual {
+    /// PostgreSQL itself.
+    pub const POSTGRES: Self = Self {
+        port: 5432,
+        dbname: "postgres",
+    };
 }
 
 impl RawLogin {
-    /// Checks the DSN and reads the password. `port` is the usual one of such a server.
-    pub fn validate(self, port: u16, problems: &mut Problems) -> Option<Login> {
-        let mut config = parse(self.dsn.reveal(), problems)?;
-        let (file, env) = (self.password_file.as_deref(), self.password_env.as_deref());
-        let is_named = file.is_some() || env.is_some();
-        let password = problems.secret("password", file, env);
-        match password {
-            Some(_) if config.get_password().is_some() => {
-                let message = "the DSN holds a password, and a file or variable is named too";
-                problems.add("password_file", message, "keep one of the two");
-                return None;
-            }
-            Some(password) => {
-                config.password(password.reveal());
-            }
-            None if is_named => return None,
-            None => {}
-        }
-        if config.get_hosts().is_empty() {
-            config.host_path(SOCKET_FOLDER);
-        }
-        if config.get_ports().is_empty() {
-            config.port(port);
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("nightshift-agent");
-        }
-        let tls = problems.under("tls", |problems| tls_for(self.tls, &mut config, problems))?;
-        Some(Login { config, tls })
-    }
-}
-
-/// As libpq has it, encryption alone verifies nothing; naming an authority asks for both.
-fn tls_for(raw: RawTls, config: &mut Config, problems: &mut Problems) -> Option<Tls> {
-    let is_local = |host: &Host| matches!(host, Host::Unix(_));
-    if config.get_hosts().iter().all(is_local) {
-        config.ssl_mode(SslMode::Disable);
-    } else if raw.ca_file.is_some() && config.get_ssl_mode() == SslMode::Prefer {
-        config.ssl_mode(SslMode::Require);
-    }
-    let verifies = raw.ca_file.is_some() && !raw.insecure_skip_verify;
-    RawTls {
-        insecure_skip_verify: !verifies,
-        ..raw
-    }
-    .validate(problems)
-}
-
-/// Parses a DSN. The parser's own words may quote a piece of a password that was not quoted well,
-/// so that only its complaints about known keys are passed on.
-fn parse(dsn: &str, problems: &mut Problems) -> Option<Config> {
-    const KEYS: [&str; 12] = [
-        "sslmode",
-        "port",
-        "host",
-        "hostaddr",
-        "connect_timeout",
-        "keepalives",
-        "sslrootcert",
-        "sslcert",
-        "sslkey",
-        "passfile",
-        "service",
-        "target_session_attrs",
-    ];
-    let error = match dsn.parse::<Config>() {
-        Ok(config) => return Some(config),
-        Err(error) => error,
-    };
-    let said = std::error::Error::source(&error).map(ToString::to_string);
-    let said = said.unwrap_or_default();
-    let key = KEYS
-        .into_iter()
-        .find(|key| said.ends_with(&format!("option `{key}`")));
-    let (message, hint) = match key {
-        Some("sslmode") => (
-            "the DSN's sslmode is not disable, prefer or require".to_owned(),
-            "with tls.ca_file, require also verifies",
-        ),
-        Some(key @ ("sslrootcert" | "sslcert" | "sslkey")) => (
-            format!("the DSN names {key}"),
-            "use the keys ca_file, cert_file and key_file under tls",
-        ),
-        Some(key) => (
-            format!("the DSN's {key} has no value that can be used"),
-            "see the PostgreSQL documentation of connection strings",
-        ),
-        None => (
-            "the DSN cannot be parsed".to_owned(),
-            "write postgresql://user@host:port/database or host=... user=... dbname=...",
-        ),
-    };
-    problems.add("dsn", message, hint);
-    None
-}
-
-impl Login {
-    /// `host:port`, or the socket's folder and port.
-    #[must_use]
-    pub fn address(&self) -> String {
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        match self.config.get_hosts().first() {
-            Some(Host::Tcp(host)) if host.contains(':') => format!("[{host}]:{port}"),
-            Some(Host::Tcp(host)) => format!("{host}:{port}"),
-            Some(Host::Unix(folder)) => format!("{}:{port}", folder.display()),
-            None => format!("localhost:{port}"),
-        }
-    }
-
-    /// What the source may still change: database, options.
-    pub fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
-    }
-
-    /// What was configured.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Logs in. Puts no bound on time itself: the caller does.
-    pub async fn connect(&self) -> Result<Session, SourceError> {
-        let connector = Connector(self.tls.clone());
-        let connected = self.config.connect(connector.clone()).await;
-        let (client, connection) = connected.map_err(|error| {
-            let message = format!("cannot log in at {}", self.address());
-            SourceError::new(message)
-                .detail(reason(&error))
-                .hint(hint(&error))
-        })?;
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            // How it ended reaches whoever waits for an answer over it.
-            connection.await.ok();
-        });
-        Ok(Session {
-            client,
-            connector,
-            task,
+    /// Checks all of it, noting each problem, and reads the password.
+    pub fn validate(mut self, usual: Usual, problems: &mut Problems) -> Option<Target> {
+        let dsn = self.dsn(problems)?;
+        let given_password = self.password(&dsn, problems)?;
+        let host = self.host.take().or_else(|| dsn.host.clone());
+        let host = Host::new(host.as_deref().unwrap_or(usual_folder()));
+        let sslmode = self.sslmode(&dsn, problems)?;
+        let encryption = encryption(&host, sslmode, self.tls(&dsn), problems)?;
+        let user = self.user.or(dsn.user);
+        let dbname = self.dbname.or(dsn.dbname);
+        Some(Target {
+            host,
+            port: self.port.or(dsn.port).unwrap_or(usual.port),
+            user: user.unwrap_or_else(|| USER.to_owned()),
+            dbname: dbname.unwrap_or_else(|| usual.dbname.to_owned()),
+            encryption,
+            given_password,
+            passfile: self.passfile.map(PassFile).or_else(PassFile::usual),
+            options: dsn.options,
         })
     }
-}
 
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The user belongs here; the DSN's options could hold anything.
-        f.debug_struct("Login")
-            .field("address", &self.address())
-            .field("user", &self.config.get_user())
-            .finish_non_exhaustive()
+    /// What the DSN says, from the one or the other place; nothing where there is none.
+    fn dsn(&mut self, problems: &mut Problems) -> Option<Dsn> {
+        let (key, parsed) = match (self.dsn.take(), &self.dsn_env) {
+            (None, None) => return Some(Dsn::default()),
+            (Some(_), Some(_)) => {
+                let message = "both dsn and dsn_env are set";
+                problems.add("dsn_env", message, "keep one of the two");
+                return None;
+            }
+            (Some(text), None) => ("dsn", Dsn::parse(text.reveal())),
+            (None, Some(name)) => {
+                let text = secret::read(problems, "dsn", None, Some(name))?;
+                ("dsn_env", Dsn::parse(text.reveal()))
+            }
+        };
+        let hint =
+            "write postgresql://user@host:port/dbname or host=... port=... user=... dbname=...";
+        let dsn = parsed
+            .map_err(|error| problems.add(key, error.to_string(), hint))
+            .ok()?;
+        if key == "dsn" && dsn.password.is_some() {
+            problems.add(
+                key,
+                "it holds a password, which a configuration file must not",
+                "take it out and name a file or an environment variable that holds it: \
+                 password_file or password_env",
+            );
+            return None;
+        }
+        Some(dsn)
+    }
+
+    /// The password that was given, if any; `None` where something is wrong with it.
+    #[allow(clippy::option_option)]
+    fn password(&self, dsn: &Dsn, problems: &mut Problems) -> Option<Option<Password>> {
+        let (file, env) = (self.password_file.as_deref(), self.password_env.as_deref());
+        if file.is_none() && env.is_none() {
+            return Some(dsn.password.clone().map(Password::Fixed));
+        }
+        let first = secret::read(problems, "password", file, env)?;
+        Some(Some(match file {
+            Some(path) => Password::File {
+                path: path.to_owned(),
+                first,
+            },
+            None => Password::Fixed(first),
+        }))
+    }
+
+    fn sslmode(&self, dsn: &Dsn, problems: &mut Problems) -> Option<SslMode> {
+        let set = match self.sslmode.as_deref().map(SslMode::parse) {
+            None => dsn.sslmode,
+            Some(Ok(mode)) => Some(mode),
+            Some(Err(_)) => {
+                let hint = "write disable, prefer, require, verify-ca or verify-full";
+                problems.add("sslmode", "it is none of libpq's modes", hint);
+                return None;
+            }
+        };
+        Some(set.unwrap_or_default())
+    }
+
+    fn tls(&mut self, dsn: &Dsn) -> RawTls {
+        let tls = std::mem::take(&mut self.tls);
+        RawTls {
+            ca_file: tls.ca_file.or_else(|| dsn.ca_file.clone()),
+            cert_file: tls.cert_file.or_else(|| dsn.cert_file.clone()),
+            key_file: tls.key_file.or_else(|| dsn.key_file.clone()),
+            ..tls
+        }
     }
 }
 
-impl Session {
-    /// Runs `query` by the simple protocol; gives all rows as text.
-    pub async fn rows(&self, query: &str) -> Result<Vec<SimpleQueryRow>, tokio_postgres::Error> {
-        let messages = self.client.simple_query(query).await?;
-        let rows = messages.into_iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        Ok(rows.collect())
+/// As libpq has it, encryption alone verifies nothing. Naming an authority asks for both, for
+/// nobody names one to have it passed over.
+fn encryption(
+    host: &Host,
+    sslmode: SslMode,
+    tls: RawTls,
+    problems: &mut Problems,
+) -> Option<Encryption> {
+    if matches!(host, Host::Folder(_)) || sslmode == SslMode::Disable {
+        return Some(Encryption::Off);
     }
-
-    /// The client, for what the simple protocol does not give.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Asks the server to give up what it does for this session, over a connection of its own.
-    pub async fn cancel(&self) {
-        let token = self.client.cancel_token();
-        // A server that cannot be reached has nothing to give up; the protocol has no answer.
-        token.cancel_query(self.connector.clone()).await.ok();
-    }
-
-    /// Takes leave of the server, which otherwise logs a connection that was lost.
-    pub async fn close(self) {
-        let Self {
-            client, mut task, ..
-        } = self;
-        drop(client);
-        while task.join_next().await.is_some() {}
-    }
-
-    /// Whether the server or the network has ended it.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.client.is_closed() || self.task.is_empty()
-    }
+    let trust = match sslmode {
+        _ if tls.insecure_skip_verify => Trust::Anyone,
+        SslMode::VerifyCa => Trust::Authority,
+        SslMode::VerifyFull => Trust::Name,
+        _ if tls.ca_file.is_some() => Trust::Name,
+        _ => Trust::Anyone,
+    };
+    let is_required = sslmode != SslMode::Prefer || trust == Trust::Name;
+    let tls: Tls = problems.under("tls", |problems| tls.validate_for(trust, problems))?;
+    Some(match is_required {
+        true => Encryption::Required(tls),
+        false => Encryption::Offered(tls),
+    })
 }
 
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").finish_non_exhaustive()
+/// Debian's folder of sockets where it exists, else the one that PostgreSQL is built with.
+fn usual_folder() -> &'static str {
+    const DEBIAN: &str = "/var/run/postgresql";
+    match Path::new(DEBIAN).is_dir() {
+        true => DEBIAN,
+        false => "/tmp",
     }
 }
 

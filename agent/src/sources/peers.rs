@@ -1,5 +1,6 @@
 //! For tests: real servers, each owned by its test, in a folder and on a port of its own.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, User, geteuid};
 use tempfile::TempDir;
 
@@ -45,9 +47,12 @@ impl Server {
         self
     }
 
-    /// Sends a signal.
+    /// Sends a signal; one that stops the server has stopped it on return.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
+        if signal == Signal::SIGSTOP {
+            waitpid(self.pid(), Some(WaitPidFlag::WUNTRACED)).unwrap();
+        }
     }
 
     fn pid(&self) -> Pid {
@@ -105,4 +110,14 @@ pub(crate) fn command_as(user: &str, program: &str) -> Command {
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
     command
+}
+
+/// Writes a password into a file in `folder`; gives the key that names it.
+pub(crate) fn password_file(folder: &Path, password: &str) -> String {
+    let mut file = tempfile::Builder::new()
+        .disable_cleanup(true)
+        .tempfile_in(folder)
+        .unwrap();
+    writeln!(file, "{password}").unwrap();
+    format!("password_file = '{}'", file.path().display())
 }

@@ -16,7 +16,7 @@ use crate::config::Problems;
 
 use super::hidden::Hidden;
 use super::http::RawTls;
-use super::login::{Login, RawLogin, Session, reason};
+use super::login::{RawLogin, Session, Target, Usual, reason};
 use super::pace::Pace;
 use columns::{CONFIG, Column, LISTS, TABLES, Table};
 pub use discovery::{Candidate, discover};
@@ -35,10 +35,10 @@ const CONSOLE: &str = "pgbouncer";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawSettings {
-    /// Where and as whom to log in: `host=127.0.0.1 port=6432 user=stats`, or the same as a URL.
-    /// The user must be in `stats_users` or `admin_users`. No default.
+    /// Where and as whom to log in: `host=127.0.0.1 port=6432 user=stats`, or the same as a URL;
+    /// without a password, which has its own settings below. The user must be in `stats_users` or `admin_users`. No default.
     pub dsn: Hidden,
-    /// File with the password. Default: none.
+    /// File with the password, read again at each login. Default: none.
     pub password_file: Option<PathBuf>,
     /// Environment variable with the password. Default: none.
     pub password_env: Option<String>,
@@ -56,7 +56,7 @@ pub struct RawSettings {
 pub struct Settings {
     /// How often, and for how long.
     pub pace: Pace,
-    login: Login,
+    target: Target,
 }
 
 /// Reads one PgBouncer.
@@ -71,24 +71,31 @@ impl RawSettings {
     pub fn validate(self, problems: &mut Problems) -> Option<Settings> {
         let pace = Pace::validate(self.interval, self.timeout, USUAL, problems);
         let raw = RawLogin {
-            dsn: self.dsn,
+            dsn: Some(self.dsn),
             password_file: self.password_file,
             password_env: self.password_env,
             tls: self.tls,
+            ..RawLogin::default()
         };
-        let mut login = raw.validate(PORT, problems)?;
-        if login.config().get_options().is_some() {
+        let usual = Usual {
+            port: PORT,
+            dbname: CONSOLE,
+        };
+        let target = raw.validate(usual, problems)?;
+        if target.options.is_some() {
             let message = "the DSN has options, which PgBouncer refuses";
             problems.add("dsn", message, "remove options from the DSN");
             return None;
         }
-        if !matches!(login.config().get_dbname(), None | Some(CONSOLE)) {
+        if target.dbname != CONSOLE {
             let message = "the DSN names another database than the admin console";
             problems.add("dsn", message, "remove the database, or write pgbouncer");
             return None;
         }
-        login.config_mut().dbname(CONSOLE);
-        Some(Settings { pace: pace?, login })
+        Some(Settings {
+            pace: pace?,
+            target,
+        })
     }
 }
 
@@ -96,7 +103,7 @@ impl Settings {
     /// The `instance` label: where it listens.
     #[must_use]
     pub fn instance(&self) -> String {
-        self.login.address()
+        self.target.to_string()
     }
 }
 
@@ -122,11 +129,11 @@ impl Pgbouncer {
         let kept = self.session.take().filter(|session| !session.has_ended());
         let session = match kept {
             Some(session) => session,
-            None => self.settings.login.connect().await?,
+            None => Session::open(&self.settings.target).await?,
         };
         let reader = Reader {
             session: &session,
-            address: self.settings.login.address(),
+            address: self.settings.target.to_string(),
         };
         reader.version(out).await?;
         for table in TABLES {

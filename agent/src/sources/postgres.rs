@@ -13,9 +13,7 @@
 mod agenda;
 mod databases;
 pub mod discover;
-pub mod dsn;
 mod legacy;
-pub mod passfile;
 mod redact;
 mod refusal;
 mod session;
@@ -30,7 +28,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use databases::Databases;
-pub use session::APPLICATION_NAME;
 pub use settings::{RawSettings, Settings};
 
 use crate::collect::{Gather, Source, SourceError};

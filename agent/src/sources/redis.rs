@@ -13,13 +13,13 @@ use wire::quantity::Period;
 use wire::secret::Secret;
 
 use crate::collect::{Gather, Source, SourceError};
-use crate::config::Problems;
+use crate::config::{Problems, secret};
 
 use super::hidden::Hidden;
 use super::http::{RawTls, Tls};
 use super::listening::{listeners, reachable};
 use super::pace::Pace;
-use address::{Address, Encryption};
+use address::{Address, Encryption, HOLDS_CREDENTIALS};
 use resp::{Connection, Duplex, Reply};
 
 mod address;
@@ -77,7 +77,7 @@ impl RawSettings {
         let pace = Pace::validate(self.interval, self.timeout, USUAL, problems);
         let (file, env) = (self.password_file.as_deref(), self.password_env.as_deref());
         let is_named = file.is_some() || env.is_some();
-        let password = problems.secret("password", file, env);
+        let password = secret::read(problems, "password", file, env);
         if self.user.is_some() && !is_named {
             let message = "a user is set, and no password";
             problems.add("user", message, "set password_file or password_env");
@@ -86,7 +86,12 @@ impl RawSettings {
         let address = match Address::parse(self.address.reveal()) {
             Ok(address) => address,
             Err(message) => {
-                let hint = "write host:port, rediss://host:port or a socket's path";
+                let hint = match message {
+                    HOLDS_CREDENTIALS => {
+                        "take it out; write user, and password_file or password_env, beside it"
+                    }
+                    _ => "write host:port, rediss://host:port or a socket's path",
+                };
                 problems.add("address", message, hint);
                 return None;
             }

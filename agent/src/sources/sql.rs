@@ -22,7 +22,7 @@ use crate::config::Problems;
 
 use super::hidden::Hidden;
 use super::http::RawTls;
-use super::login::{Login, RawLogin, Session, reason};
+use super::login::{RawLogin, Session, Target, Usual, reason};
 use super::pace::Pace;
 use file::{Query, Scope};
 use version::Version;
@@ -42,7 +42,6 @@ const USUAL: Pace = Pace {
     timeout: Duration::from_secs(45),
 };
 
-const PORT: u16 = 5432;
 /// How long one query may take on the server.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may wait for a lock, queueing others behind it.
@@ -56,9 +55,10 @@ const MAX_ROWS: usize = 5_000;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawSettings {
-    /// Where and as whom to log in, as a URL or as `key=value` words. No default.
+    /// Where and as whom to log in, as a URL or as `key=value` words; without a password, which has
+    /// its own settings below. No default.
     pub dsn: Hidden,
-    /// File with the password. Default: none.
+    /// File with the password, read again at each login. Default: none.
     pub password_file: Option<PathBuf>,
     /// Environment variable with the password. Default: none.
     pub password_env: Option<String>,
@@ -72,7 +72,8 @@ pub struct RawSettings {
     pub files: Vec<PathBuf>,
     /// The `job` label of its series. Default: `sql-exporter`.
     pub job: Option<String>,
-    /// The `instance` label of its series. Default: host and port of the DSN.
+    /// The `instance` label of its series. Default: host and port of the DSN, with this host's name
+    /// for a server that runs on it.
     pub instance: Option<String>,
     /// From one collection to the next. Default: `60s`.
     pub interval: Option<Period>,
@@ -89,9 +90,9 @@ pub struct Settings {
     pub pace: Pace,
     /// The `job` label.
     pub job: String,
-    instance: String,
-    login: Login,
-    /// The DSN's own first; the empty name stands for the user's default.
+    instance: Option<String>,
+    target: Target,
+    /// The DSN's own first.
     databases: Vec<String>,
     queries: Vec<Query>,
     max_rows: usize,
@@ -123,16 +124,16 @@ impl RawSettings {
     pub fn validate(self, problems: &mut Problems) -> Option<Settings> {
         let pace = Pace::validate(self.interval, self.timeout, USUAL, problems);
         let raw = RawLogin {
-            dsn: self.dsn,
+            dsn: Some(self.dsn),
             password_file: self.password_file,
             password_env: self.password_env,
             tls: self.tls,
+            ..RawLogin::default()
         };
-        let login = raw.validate(PORT, problems);
+        let target = raw.validate(Usual::POSTGRES, problems);
         let queries = queries(&self.files, problems);
-        let login = login?;
-        let own = login.config().get_dbname().unwrap_or_default().to_owned();
-        let mut databases = vec![own];
+        let target = target?;
+        let mut databases = vec![target.dbname.clone()];
         for database in self.databases {
             if !databases.contains(&database) {
                 databases.push(database);
@@ -141,8 +142,8 @@ impl RawSettings {
         Some(Settings {
             pace: pace?,
             job: self.job.unwrap_or_else(|| JOB.to_owned()),
-            instance: self.instance.unwrap_or_else(|| login.address()),
-            login,
+            instance: self.instance,
+            target,
             databases,
             queries: queries?,
             max_rows: self.max_rows.unwrap_or(MAX_ROWS),
@@ -180,10 +181,12 @@ fn queries(files: &[PathBuf], problems: &mut Problems) -> Option<Vec<Query>> {
 }
 
 impl Settings {
-    /// The `instance` label.
+    /// The `instance` label: as that of the postgres source for the same server, where the file
+    /// names none.
     #[must_use]
-    pub fn instance(&self) -> String {
-        self.instance.clone()
+    pub fn instance(&self, host_name: &str) -> String {
+        let named = self.instance.clone();
+        named.unwrap_or_else(|| self.target.instance(host_name))
     }
 }
 
@@ -196,12 +199,6 @@ impl Sql {
             sessions: HashMap::new(),
             kept: HashMap::new(),
         }
-    }
-
-    /// The `instance` label of its series.
-    #[must_use]
-    pub fn instance(&self) -> String {
-        self.settings.instance()
     }
 
     /// Runs what is to run in one database. The session is taken out while it is used, so that a
@@ -260,12 +257,12 @@ impl Sql {
     }
 
     async fn open(&self, database: &str) -> Result<Open, SourceError> {
-        let mut login = self.settings.login.clone();
-        if !database.is_empty() {
-            login.config_mut().dbname(database);
-        }
+        let target = Target {
+            dbname: database.to_owned(),
+            ..self.settings.target.clone()
+        };
         let opened = tokio::time::timeout(STATEMENT_TIMEOUT, async {
-            let session = login.connect().await?;
+            let session = Session::open(&target).await?;
             let rows = session.rows("SHOW server_version_num").await;
             let number = rows
                 .ok()
@@ -276,9 +273,8 @@ impl Sql {
         });
         opened.await.unwrap_or_else(|_| {
             let waited = Period(STATEMENT_TIMEOUT);
-            let address = login.address();
             Err(SourceError::new(format!(
-                "no session at {address} within {waited}"
+                "no session at {target} within {waited}"
             )))
         })
     }

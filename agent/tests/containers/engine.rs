@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -114,7 +115,12 @@ impl Engine {
             Signal::SIGCONT
         };
         let daemon = self.daemon.as_ref().unwrap();
-        kill(Pid::from_raw(i32::try_from(daemon.id()).unwrap()), signal).unwrap();
+        let daemon = Pid::from_raw(i32::try_from(daemon.id()).unwrap());
+        kill(daemon, signal).unwrap();
+        if frozen {
+            // Threads that run at that moment go on for another.
+            waitpid(daemon, Some(WaitPidFlag::WUNTRACED)).unwrap();
+        }
     }
 
     /// Runs a client command that must succeed, and gives what it printed.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nightshift_agent::sources::login::{Encryption, Host, Target};
 use nightshift_agent::sources::postgres::Settings;
-use nightshift_agent::sources::postgres::dsn::{Host, SslMode, Target};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User};
 use tempfile::TempDir;
@@ -134,7 +134,8 @@ impl Cluster {
             port: 5432,
             user: user.to_owned(),
             dbname: "postgres".to_owned(),
-            sslmode: SslMode::NotRequired,
+            encryption: Encryption::Off,
+            options: None,
             given_password: None,
             passfile: None,
         }
@@ -198,8 +199,18 @@ impl Cluster {
         for pid in children(postmaster).into_iter().chain([postmaster]) {
             // A process may have ended since it was listed.
             let _gone = kill(Pid::from_raw(pid), signal);
+            while signal == Signal::SIGSTOP && !is_stopped(pid) {
+                std::thread::yield_now();
+            }
         }
     }
+}
+
+/// Whether a process stands still, or is gone.
+fn is_stopped(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(") ").next().unwrap_or_default();
+    !state.starts_with(['R', 'S', 'D', 'I'])
 }
 
 impl Drop for Cluster {

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use nightshift_agent::config::Problems;
-use nightshift_agent::sources::postgres::dsn::{Host, SslMode, Target};
+use nightshift_agent::sources::hidden::Hidden;
+use nightshift_agent::sources::login::{Encryption, Host, Password, Target};
 use nightshift_agent::sources::postgres::{Databases, Postgres, RawSettings, Settings, setup};
 use nix::sys::signal::Signal;
 use wire::secret::Secret;
@@ -75,8 +76,9 @@ async fn no_server_is_an_error_with_a_hint() {
         port: 5432,
         user: "nightshift".to_owned(),
         dbname: "postgres".to_owned(),
-        sslmode: SslMode::NotRequired,
-        given_password: Some(Secret::new(SECRET)),
+        encryption: Encryption::Off,
+        options: None,
+        given_password: Some(Password::Fixed(Secret::new(SECRET))),
         passfile: None,
     }));
     let seen = collect(&mut source).await;
@@ -96,7 +98,7 @@ async fn a_wrong_password_says_what_to_do_and_shows_nothing() {
     );
     cluster.run("SELECT pg_reload_conf()").await;
     let mut settings = cluster.settings();
-    settings.target.given_password = Some(Secret::new(SECRET));
+    settings.target.given_password = Some(Password::Fixed(Secret::new(SECRET)));
     let mut source = Postgres::new(settings.clone());
     let error = collect_until(&mut source, "the password is refused", |seen| {
         seen.outcome.is_err()
@@ -115,7 +117,7 @@ async fn a_wrong_password_says_what_to_do_and_shows_nothing() {
     assert!(!format!("{error:?} {settings:?}").contains(SECRET));
     assert!(!cluster.log().contains(SECRET));
 
-    settings.target.given_password = Some(Secret::new("right"));
+    settings.target.given_password = Some(Password::Fixed(Secret::new("right")));
     let mut source = Postgres::new(settings.clone());
     assert!(collect(&mut source).await.outcome.is_ok());
     settings.target.given_password = None;
@@ -224,7 +226,7 @@ fn a_password_in_the_configuration_file_is_refused_without_showing_it() {
     ] {
         let mut problems = Problems::default();
         let raw = RawSettings {
-            dsn: Some(dsn),
+            dsn: Some(Hidden::new(dsn)),
             ..RawSettings::default()
         };
         assert!(raw.validate(&mut problems).is_none());
@@ -248,7 +250,10 @@ fn settings_have_documented_defaults_and_bounds() {
         ("statements = 1000000", "statements"),
         ("tables = 1000000", "tables"),
         ("sslmode = \"maybe\"", "sslmode"),
-        ("host = \"db1\"\nsslmode = \"require\"", "sslmode"),
+        (
+            "host = \"db1\"\n[tls]\nca_file = \"/no/such\"",
+            "tls.ca_file",
+        ),
         ("dsn = \"x\"", "dsn"),
         ("dsn = \"host=a\"\ndsn_env = \"B\"", "dsn_env"),
         ("password_file = \"/no/such\"", "password_file"),

@@ -3,8 +3,8 @@
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use nightshift_agent::sources::login::Host;
 use nightshift_agent::sources::postgres::discover;
-use nightshift_agent::sources::postgres::dsn::Host;
 
 use crate::cluster::Cluster;
 

@@ -71,6 +71,11 @@ async fn a_subscription_shows_its_workers_and_errors() {
                 "pg_stat_subscription_received_lsn_bytes",
                 &[("subname", "copied")],
             ) > Some(0.0)
+            // The publisher's own views come to know of it at another moment.
+            && seen.value("pg_replication_slots_active", &[("slot_name", "copied")]) == Some(1.0)
+            && seen
+                .value("pg_stat_replication_sync_state", &[("application_name", "copied")])
+                .is_some()
     })
     .await;
     seen.shows(

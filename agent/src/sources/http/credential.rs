@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderValue;
 use serde::Deserialize;
 
-use crate::config::Problems;
+use crate::config::{Problems, secret};
 
 /// A user and where their password is.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,7 +37,7 @@ impl RawCredential {
     pub fn validate(self, problems: &mut Problems) -> Option<Option<HeaderValue>> {
         let (file, env) = (&self.bearer_token_file, &self.bearer_token_env);
         let has_bearer = file.is_some() || env.is_some();
-        let token = problems.secret("bearer_token", file.as_deref(), env.as_deref());
+        let token = secret::read(problems, "bearer_token", file.as_deref(), env.as_deref());
         let text = match (&self.basic_auth, token) {
             (Some(_), _) if has_bearer => {
                 let message = "both basic_auth and a bearer token are set";
@@ -69,7 +69,7 @@ impl RawBasicAuth {
             let hint = "set password_file or password_env";
             problems.add("password_file", "no password is set", hint);
         }
-        let password = problems.secret("password", file.as_deref(), env.as_deref())?;
+        let password = secret::read(problems, "password", file.as_deref(), env.as_deref())?;
         let pair = format!("{}:{}", self.username, password.reveal());
         Some(format!("Basic {}", STANDARD.encode(pair)))
     }

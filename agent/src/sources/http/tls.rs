@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -50,6 +51,17 @@ pub struct Tls {
     server_name: Option<ServerName<'static>>,
 }
 
+/// Whom to speak to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Whoever answers: encryption without knowing with whom.
+    Anyone,
+    /// Whoever an authority vouches for, under any name.
+    Authority,
+    /// The one whom an authority vouches for under the name that was asked for.
+    Name,
+}
+
 /// What was seen of a server's TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -62,6 +74,15 @@ pub struct Seen {
 impl RawTls {
     /// Reads the files and checks the names.
     pub fn validate(self, problems: &mut Problems) -> Option<Tls> {
+        let trust = match self.insecure_skip_verify {
+            true => Trust::Anyone,
+            false => Trust::Name,
+        };
+        self.validate_for(trust, problems)
+    }
+
+    /// The same for a protocol that has words of its own for whom to trust.
+    pub fn validate_for(self, trust: Trust, problems: &mut Problems) -> Option<Tls> {
         let server_name = match self.server_name {
             None => None,
             Some(name) => match ServerName::try_from(name.clone()) {
@@ -78,11 +99,25 @@ impl RawTls {
             .with_safe_default_protocol_versions()
             .map_err(|error| problems.add("", format!("TLS: {error}"), ""))
             .ok()?;
-        let builder = if self.insecure_skip_verify {
-            let anyone = Arc::new(AcceptAnyone(provider));
-            builder.dangerous().with_custom_certificate_verifier(anyone)
-        } else {
-            builder.with_root_certificates(roots(self.ca_file.as_deref(), problems)?)
+        let authorities = self.ca_file.as_deref();
+        let builder = match trust {
+            Trust::Anyone => {
+                let anyone = Arc::new(AcceptAnyone(provider));
+                builder.dangerous().with_custom_certificate_verifier(anyone)
+            }
+            Trust::Authority => {
+                let roots = Arc::new(roots(authorities, problems)?);
+                let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider);
+                let inner = verifier
+                    .build()
+                    .map_err(|error| problems.add("ca_file", error.to_string(), ""))
+                    .ok()?;
+                let any_name = Arc::new(AnyName(inner));
+                builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(any_name)
+            }
+            Trust::Name => builder.with_root_certificates(roots(authorities, problems)?),
         };
         let config = match (self.cert_file, self.key_file) {
             (None, None) => builder.with_no_client_auth(),
@@ -268,5 +303,54 @@ impl ServerCertVerifier for AcceptAnyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Trusts what an authority vouches for, whatever name it bears: libpq's `verify-ca`.
+#[derive(Debug)]
+struct AnyName(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
+        let verified =
+            self.0
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            // The name is compared last: the chain was found good.
+            Err(rustls::Error::InvalidCertificate(
+                NotValidForName | NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }

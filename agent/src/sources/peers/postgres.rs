@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
-use super::{Server, command_as, folder_of, free_port, until};
+use super::{Server, command_as, folder_of, free_port, password_file, until};
 
 /// Planted to be looked for: it must show nowhere.
 pub(crate) const PASSWORD: &str = "hush-hush-42";
@@ -62,10 +62,16 @@ impl Postgres {
         self.folder.path()
     }
 
-    /// A DSN, password included.
-    pub(crate) fn dsn(&self, database: &str) -> String {
+    /// The keys of a source that logs in to `database`.
+    pub(crate) fn login(&self, database: &str) -> String {
+        let file = password_file(self.folder.path(), PASSWORD);
+        format!("dsn = '{}'\n{file}", self.place(database))
+    }
+
+    /// A DSN without a password.
+    pub(crate) fn place(&self, database: &str) -> String {
         let port = self.port;
-        format!("host=127.0.0.1 port={port} user=postgres password={PASSWORD} dbname={database}")
+        format!("host=127.0.0.1 port={port} user=postgres dbname={database}")
     }
 
     /// Runs statements in `database`.
@@ -86,7 +92,7 @@ impl Postgres {
         &self,
         database: &str,
     ) -> Result<TestSession, tokio_postgres::Error> {
-        connect(&self.dsn(database)).await
+        connect(&format!("{} password={PASSWORD}", self.place(database))).await
     }
 }
 

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::super::peers::postgres::{PASSWORD, Postgres, connect};
-use super::super::peers::{Server, command_as, folder_of, free_port, until};
+use super::super::peers::{Server, command_as, folder_of, free_port, password_file, until};
 use super::*;
 
 /// A PgBouncer of its own before a PostgreSQL of its own, with one server connection a pool.
@@ -12,7 +12,7 @@ struct Pooled {
     port: u16,
     server: Server,
     postgres: Postgres,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Pooled {
@@ -45,7 +45,7 @@ impl Pooled {
             port,
             server,
             postgres,
-            _folder: folder,
+            folder,
         };
         until("PgBouncer takes connections", async || {
             connect(&pooled.dsn("postgres", "app")).await.ok()
@@ -60,8 +60,14 @@ impl Pooled {
     }
 
     fn source(&self, user: &str, more: &str) -> Pgbouncer {
-        let dsn = self.dsn(user, "pgbouncer");
-        let raw: RawSettings = toml::from_str(&format!("dsn = '{dsn}'\n{more}")).unwrap();
+        self.source_with(PASSWORD, user, more)
+    }
+
+    fn source_with(&self, password: &str, user: &str, more: &str) -> Pgbouncer {
+        let dsn = format!("host=127.0.0.1 port={} user={user}", self.port);
+        let file = password_file(self.folder.path(), password);
+        let keys = format!("dsn = '{dsn}'\n{file}\n{more}");
+        let raw: RawSettings = toml::from_str(&keys).unwrap();
         let mut problems = Problems::default();
         let settings = raw.validate(&mut problems);
         assert_eq!(problems.into_inner(), []);
@@ -209,8 +215,7 @@ async fn failures_are_told_and_passed() {
     })
     .await;
 
-    let mut wrong = pooled.source("stats", "");
-    wrong.settings.login.config_mut().password("wrong");
+    let mut wrong = pooled.source_with("wrong", "stats", "");
     let error = collect(&mut wrong).await.1.unwrap_err();
     assert!(!error.detail.is_empty());
     for shown in [
@@ -236,11 +241,15 @@ fn wrong_settings_are_named() {
         ),
         (
             "dsn = 'host=db1 port=x'",
-            "dsn: the DSN's port has no value",
+            "dsn: the value of port is not valid",
         ),
         (
             "dsn = 'host=db1'\ninterval = '0s'",
             "interval: an interval of nothing",
+        ),
+        (
+            "dsn = 'host=db1 password=hush'",
+            "dsn: it holds a password, which",
         ),
         ("dsn = 'host=db1'\nuser = 'x'", "unknown field `user`"),
     ] {

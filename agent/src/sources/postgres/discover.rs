@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::dsn::{Host, SslMode, Target};
-use super::passfile::PassFile;
 use super::refusal::quoted;
 use super::{Databases, Postgres, Settings};
 use crate::collect::{Gap, Gather, Source, SourceError};
+use crate::sources::login::passfile::PassFile;
+use crate::sources::login::{Encryption, Host, Target};
 
 /// An instance of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +62,11 @@ impl Found {
             port: self.port,
             user: role.to_owned(),
             dbname: "postgres".to_owned(),
-            sslmode: SslMode::NotRequired,
+            // It does not leave this host.
+            encryption: Encryption::Off,
             given_password: None,
             passfile: PassFile::usual(),
+            options: None,
         }
     }
 }

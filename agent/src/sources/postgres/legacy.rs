@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use wire::metric::{Family, Kind, Label, Point, Suffix};
 
-use super::dsn::{Host, Target};
 use crate::collect::Gather;
+use crate::sources::login::{Host, Target};
 
 /// How a value of today becomes one of 0.11's.
 enum Value {

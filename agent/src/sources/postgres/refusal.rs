@@ -5,9 +5,9 @@ use std::error::Error;
 
 use tokio_postgres::error::SqlState;
 
-use super::dsn::{Host, Target};
 use super::session::{Facts, QueryError};
 use crate::collect::SourceError;
+use crate::sources::login::{Host, Target};
 
 /// A view's failure in a few words, and what to do about it.
 pub(crate) struct Reason {

@@ -11,17 +11,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-use super::dsn::{Host, Target};
 use super::refusal;
 use crate::collect::SourceError;
-
-/// How every connection of the agent names itself in `pg_stat_activity`.
-pub const APPLICATION_NAME: &str = "nightshift-agent";
+use crate::sources::login::{Driver, Target};
 
 /// From the first packet to a session that can be queried. A server that forks and authenticates
 /// takes milliseconds; one that needs seconds is as good as down for the applications, too.
@@ -112,8 +108,9 @@ impl QueryError {
 /// One connection.
 pub(crate) struct Session {
     client: Client,
-    // Dropping the set aborts the task, which closes the socket.
-    _driver: JoinSet<()>,
+    target: Target,
+    // Dropping it closes the socket.
+    _driver: Driver,
 }
 
 impl Session {
@@ -135,20 +132,12 @@ impl Session {
     }
 
     async fn connect(target: &Target, database: &str) -> Result<Self, SourceError> {
-        let config = config(target, database);
-        let (client, connection) = config
-            .connect(NoTls)
-            .await
-            .map_err(|error| refusal::of_connecting(target, database, &error))?;
-        let mut driver = JoinSet::new();
-        driver.spawn(async move {
-            if let Err(error) = connection.await {
-                // The query that was under way says so to the operator.
-                tracing::debug!(%error, "connection to postgresql ended");
-            }
-        });
+        let connected = target.connect(database).await;
+        let (client, driver) =
+            connected.map_err(|error| refusal::of_connecting(target, database, &error))?;
         let session = Self {
             client,
+            target: target.clone(),
             _driver: driver,
         };
         match session.client.batch_execute(SETTINGS).await {
@@ -197,7 +186,7 @@ impl Session {
                 // A server that is merely slow confirms at once; one that hangs never does.
                 let token = self.client.cancel_token();
                 let cancelled = timeout(CANCEL_TIMEOUT, async {
-                    token.cancel_query(NoTls).await.is_ok() && answer.await.is_err()
+                    self.target.cancel(token).await.is_ok() && answer.await.is_err()
                 });
                 return match cancelled.await {
                     Ok(_) => Err(QueryError::Late),
@@ -212,25 +201,6 @@ impl Session {
     pub(crate) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
-}
-
-fn config(target: &Target, database: &str) -> tokio_postgres::Config {
-    let mut config = tokio_postgres::Config::new();
-    config
-        .user(&target.user)
-        .dbname(database)
-        .port(target.port)
-        .application_name(APPLICATION_NAME)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .keepalives_idle(Duration::from_secs(30));
-    match &target.host {
-        Host::Name(name) => config.host(name),
-        Host::Folder(folder) => config.host_path(folder),
-    };
-    if let Some(password) = target.password() {
-        config.password(password.reveal());
-    }
-    config
 }
 
 fn query_error(error: &tokio_postgres::Error) -> QueryError {

@@ -1,15 +1,15 @@
 //! How the source of one PostgreSQL instance is configured.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use wire::quantity::Period;
-use wire::secret::Secret;
 
-use super::dsn::{Dsn, Host, SslMode, Target};
-use super::passfile::PassFile;
 use crate::config::Problems;
+use crate::sources::hidden::Hidden;
+use crate::sources::http::RawTls;
+use crate::sources::login::{RawLogin, Target, Usual};
 
 /// One `[[postgres]]` section, as the file has it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -17,7 +17,7 @@ use crate::config::Problems;
 pub struct RawSettings {
     /// Where the instance is, as a URL (`postgresql://nightshift@db1:5432/postgres`) or as
     /// `key=value` words; without a password, which has its own settings below. Default: none.
-    pub dsn: Option<String>,
+    pub dsn: Option<Hidden>,
     /// Name of the environment variable that holds the DSN, which may then hold a password:
     /// `DATA_SOURCE_NAME` is what `postgres_exporter` uses. Default: none.
     pub dsn_env: Option<String>,
@@ -31,10 +31,13 @@ pub struct RawSettings {
     /// Database to connect to for what concerns the whole instance. `pg_stat_statements` is looked
     /// for there. Wins over the DSN. Default: `postgres`.
     pub dbname: Option<String>,
-    /// `disable`, `allow` and `prefer` connect without encryption. Wins over the DSN. Default:
-    /// `prefer`.
+    /// What protects a connection over TCP, as libpq has it: `disable`, `prefer`, `require`,
+    /// `verify-ca` or `verify-full`. Wins over the DSN. Default: `prefer`.
     pub sslmode: Option<String>,
-    /// File that holds the password. Default: none.
+    /// How to speak TLS. A `ca_file` here has the certificate and its name verified, as
+    /// `verify-full` does.
+    pub tls: RawTls,
+    /// File that holds the password, read again at each login. Default: none.
     pub password_file: Option<PathBuf>,
     /// Name of the environment variable that holds the password. Default: none.
     pub password_env: Option<String>,
@@ -62,7 +65,7 @@ pub struct RawSettings {
 }
 
 /// One instance, validated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Where it is, and as whom to connect.
     pub target: Target,
@@ -89,8 +92,8 @@ const MOST_TABLES: u32 = 20_000;
 
 impl RawSettings {
     /// Checks all of it, noting each problem.
-    pub fn validate(self, problems: &mut Problems) -> Option<Settings> {
-        let target = self.target(problems);
+    pub fn validate(mut self, problems: &mut Problems) -> Option<Settings> {
+        let target = self.login().validate(Usual::POSTGRES, problems);
         let interval = period(problems, "interval", self.interval, 10);
         let usual = interval.mul_f64(0.9).min(Duration::from_secs(9));
         let timeout = self.timeout.map_or(usual, |period| period.0);
@@ -124,94 +127,19 @@ impl RawSettings {
         })
     }
 
-    fn target(&self, problems: &mut Problems) -> Option<Target> {
-        let dsn = self.dsn(problems)?;
-        let given = problems.secret(
-            "password",
-            self.password_file.as_deref(),
-            self.password_env.as_deref(),
-        );
-        let host = self.host.clone().or(dsn.host);
-        let sslmode = match self.sslmode.as_deref().map(SslMode::parse) {
-            Some(Ok(mode)) => mode,
-            None => dsn.sslmode.unwrap_or_default(),
-            Some(Err(_)) => {
-                problems.add(
-                    "sslmode",
-                    "it is none of libpq's modes",
-                    "write disable, allow or prefer",
-                );
-                return None;
-            }
-        };
-        let host = Host::new(host.as_deref().unwrap_or(usual_folder()));
-        if sslmode == SslMode::Required && matches!(host, Host::Name(_)) {
-            problems.add(
-                "sslmode",
-                "the agent has no encryption for its connection to PostgreSQL yet",
-                "run the agent on the database's own host and connect by the Unix socket \
-                 (host = \"/var/run/postgresql\"), or set sslmode = \"prefer\"",
-            );
-            return None;
-        }
-        Some(Target {
-            host,
-            port: self.port.or(dsn.port).unwrap_or(5432),
-            user: self
-                .user
-                .clone()
-                .or(dsn.user)
-                .unwrap_or_else(|| "nightshift".to_owned()),
-            dbname: self
-                .dbname
-                .clone()
-                .or(dsn.dbname)
-                .unwrap_or_else(|| "postgres".to_owned()),
-            sslmode,
-            given_password: given.or(dsn.password),
-            passfile: self.passfile.clone().map(PassFile).or_else(PassFile::usual),
-        })
-    }
-
-    /// What the DSN says, from the one or the other place; nothing where there is none.
-    fn dsn(&self, problems: &mut Problems) -> Option<Dsn> {
-        let (key, text) = match (&self.dsn, &self.dsn_env) {
-            (None, None) => return Some(Dsn::default()),
-            (Some(_), Some(_)) => {
-                problems.add(
-                    "dsn_env",
-                    "both dsn and dsn_env are set",
-                    "keep one of the two",
-                );
-                return None;
-            }
-            (Some(text), None) => ("dsn", Secret::new(text)),
-            (None, Some(_)) => {
-                let text = problems.secret("dsn", None, self.dsn_env.as_deref())?;
-                ("dsn_env", text)
-            }
-        };
-        match Dsn::parse(text.reveal()) {
-            Ok(Dsn {
-                password: Some(_), ..
-            }) if key == "dsn" => {
-                problems.add(
-                    key,
-                    "it holds a password, which a configuration file must not",
-                    "take it out and name a file or an environment variable that holds it: \
-                     password_file or password_env",
-                );
-                None
-            }
-            Ok(dsn) => Some(dsn),
-            Err(error) => {
-                problems.add(
-                    key,
-                    error.to_string(),
-                    "write postgresql://user@host:port/dbname or host=... port=... user=... dbname=...",
-                );
-                None
-            }
+    fn login(&mut self) -> RawLogin {
+        RawLogin {
+            dsn: self.dsn.take(),
+            dsn_env: self.dsn_env.take(),
+            host: self.host.take(),
+            port: self.port,
+            user: self.user.take(),
+            dbname: self.dbname.take(),
+            sslmode: self.sslmode.take(),
+            password_file: self.password_file.take(),
+            password_env: self.password_env.take(),
+            passfile: self.passfile.take(),
+            tls: std::mem::take(&mut self.tls),
         }
     }
 }
@@ -238,16 +166,6 @@ impl Settings {
     #[must_use]
     pub fn instance(&self, hostname: &str) -> String {
         self.target.instance(hostname)
-    }
-}
-
-/// Debian's folder of sockets where it exists, else the one that PostgreSQL is built with.
-fn usual_folder() -> &'static str {
-    const DEBIAN: &str = "/var/run/postgresql";
-    if Path::new(DEBIAN).is_dir() {
-        DEBIAN
-    } else {
-        "/tmp"
     }
 }
 

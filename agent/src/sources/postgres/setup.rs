@@ -4,10 +4,10 @@
 //! operator of the server may see anyway: the lines of the configuration file, and how far
 //! sequences have counted.
 
-use super::dsn::Target;
 use super::refusal::quoted;
 use super::session::Session;
 use crate::collect::SourceError;
+use crate::sources::login::Target;
 use tokio::time::{Duration, Instant};
 
 /// What a piece of SQL is to be run in.

@@ -19,19 +19,19 @@ use crate::config::Problems;
 
 use super::super::hidden::Hidden;
 use super::super::http::RawTls;
-use super::super::login::{Login, RawLogin, Session, reason};
+use super::super::login::{RawLogin, Session, Target, Usual, reason};
 use super::{Failure, late};
 
-const PORT: u16 = 5432;
 const TABLE: &str = "nightshift_probe";
 
 /// A PostgreSQL probe as the configuration file has it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawPostgres {
-    /// Where and as whom to log in, as a URL or as `key=value` words. No default.
+    /// Where and as whom to log in, as a URL or as `key=value` words; without a password, which has
+    /// its own settings below. No default.
     pub dsn: Hidden,
-    /// File with the password. Default: none.
+    /// File with the password, read again at each login. Default: none.
     pub password_file: Option<PathBuf>,
     /// Environment variable with the password. Default: none.
     pub password_env: Option<String>,
@@ -58,7 +58,7 @@ pub struct RawPostgres {
 /// A PostgreSQL probe that can be made.
 #[derive(Clone, Debug)]
 pub(super) struct Postgres {
-    login: Login,
+    target: Target,
     write: Option<Write>,
 }
 
@@ -72,12 +72,13 @@ struct Write {
 impl RawPostgres {
     pub(super) fn validate(self, problems: &mut Problems) -> Option<Postgres> {
         let raw = RawLogin {
-            dsn: self.dsn,
+            dsn: Some(self.dsn),
             password_file: self.password_file,
             password_env: self.password_env,
             tls: self.tls,
+            ..RawLogin::default()
         };
-        let login = raw.validate(PORT, problems)?;
+        let target = raw.validate(Usual::POSTGRES, problems)?;
         if !self.write && (self.table.is_some() || self.row.is_some()) {
             let message = "table or row is set, but nothing is written";
             problems.add(
@@ -89,7 +90,7 @@ impl RawPostgres {
         }
         let table = quoted_table(self.table.as_deref().unwrap_or(TABLE), problems)?;
         let write = self.write.then(|| Write::new(&table, self.row));
-        Some(Postgres { login, write })
+        Some(Postgres { target, write })
     }
 }
 
@@ -139,17 +140,14 @@ fn host_name() -> String {
 
 impl Postgres {
     pub(super) fn target(&self) -> String {
-        match self.login.config().get_dbname() {
-            Some(database) => format!("{}/{database}", self.login.address()),
-            None => self.login.address(),
-        }
+        format!("{}/{}", self.target, self.target.dbname)
     }
 
     pub(super) async fn run(&self, bound: Duration, out: &mut Gather) -> Result<(), Failure> {
         // What is left of the bound is for cancelling.
         let work = bound.mul_f64(0.8);
         let began = Instant::now();
-        let session = match tokio::time::timeout(work, self.login.connect()).await {
+        let session = match tokio::time::timeout(work, Session::open(&self.target)).await {
             Err(_) => return Err(late(work)),
             Ok(session) => session.map_err(|error| {
                 Failure::new(format!("{}: {}", error.message, error.detail)).fix(error.hint)

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use nix::sys::signal::Signal;
 
 use super::super::http::stub::{Answer, Authority, Stub};
-use super::super::peers::postgres::{PASSWORD, Postgres};
-use super::super::peers::{free_port, until};
+use super::super::peers::postgres::Postgres;
+use super::super::peers::{free_port, password_file, until};
 use super::*;
 
 fn settings(toml: &str) -> Result<Settings, Vec<String>> {
@@ -257,8 +257,7 @@ async fn tcp_and_tls() {
 #[tokio::test]
 async fn postgres_logins_and_writes() {
     let postgres = Postgres::start(&[]).await;
-    let dsn = postgres.dsn("postgres");
-    let login = format!("kind = 'postgres'\ndsn = '{dsn}'");
+    let login = format!("kind = 'postgres'\n{}", postgres.login("postgres"));
     let Probed { series, why, .. } = probe(&login).await;
     assert_eq!(why, None);
     assert!(series.contains_key("probe_postgres_login_seconds"));
@@ -292,9 +291,9 @@ async fn postgres_logins_and_writes() {
 async fn postgres_that_fails() {
     let postgres = Postgres::start(&["default_transaction_read_only=on"]).await;
     let fast = "interval = '1s'\ntimeout = '500ms'";
-    let ask = |dsn: &str, more: &str| format!("kind = 'postgres'\ndsn = '{dsn}'\n{more}");
-    let dsn = postgres.dsn("postgres");
-    let Probed { series, why, fix } = probe(&ask(&dsn, "write = true")).await;
+    let ask = |login: &str, more: &str| format!("kind = 'postgres'\n{login}\n{more}");
+    let login = postgres.login("postgres");
+    let Probed { series, why, fix } = probe(&ask(&login, "write = true")).await;
     let why = why.unwrap();
     assert!(
         why.starts_with("cannot write: ERROR: cannot execute"),
@@ -304,19 +303,26 @@ async fn postgres_that_fails() {
     assert!(series.contains_key("probe_postgres_login_seconds"));
     assert!(!series.contains_key("probe_postgres_write_seconds"));
 
-    let wrong = dsn.replace(PASSWORD, "hush-wrong");
+    let wrong = password_file(postgres.folder(), "hush-wrong");
+    let wrong = format!("dsn = '{}'\n{wrong}", postgres.place("postgres"));
     let why = probe(&ask(&wrong, "")).await.why.unwrap();
     assert!(why.contains("password authentication failed"), "{why}");
-    let why = probe(&ask(&postgres.dsn("absent"), "")).await.why.unwrap();
-    assert!(why.contains("database \"absent\" does not exist"), "{why}");
-    let why = probe(&ask(&format!("host=127.0.0.1 port={}", free_port()), ""))
+    let why = probe(&ask(&postgres.login("absent"), ""))
         .await
         .why
         .unwrap();
+    assert!(why.contains("database \"absent\" does not exist"), "{why}");
+    let why = probe(&ask(
+        &format!("dsn = 'host=127.0.0.1 port={}'", free_port()),
+        "",
+    ))
+    .await
+    .why
+    .unwrap();
     assert!(why.contains("refused"), "{why}");
 
     postgres.server.signal(Signal::SIGSTOP);
-    let why = probe(&ask(&dsn, fast)).await.why.unwrap();
+    let why = probe(&ask(&login, fast)).await.why.unwrap();
     assert_eq!(why, "no result within 360ms");
     postgres.server.signal(Signal::SIGCONT);
 }
@@ -326,13 +332,10 @@ async fn postgres_that_fails() {
 async fn a_write_that_hangs_leaves_no_session_behind() {
     let postgres =
         Postgres::start(&["synchronous_standby_names=gone", "synchronous_commit=local"]).await;
-    let dsn = format!(
-        "{} options=-csynchronous_commit=on",
-        postgres.dsn("postgres")
-    );
-    let write = format!(
-        "kind = 'postgres'\ndsn = '{dsn}'\nwrite = true\ninterval = '1s'\ntimeout = '500ms'"
-    );
+    let login = postgres.login("postgres");
+    let login = login.replacen("'\n", " options=-csynchronous_commit=on'\n", 1);
+    let write =
+        format!("kind = 'postgres'\n{login}\nwrite = true\ninterval = '1s'\ntimeout = '500ms'");
     let create = "CREATE TABLE nightshift_probe (probe text PRIMARY KEY, written_at timestamptz NOT NULL, writes bigint NOT NULL)";
     postgres.run("postgres", create).await;
     for _ in 0..3 {

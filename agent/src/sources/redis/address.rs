@@ -23,6 +23,10 @@ pub(super) enum Encryption {
 
 const PORT: u16 = 6379;
 
+/// Why an address is refused that says more than where the server listens.
+pub(super) const HOLDS_CREDENTIALS: &str =
+    "it holds a user or a password, which a configuration file must not";
+
 impl Address {
     /// Reads `host:port`, `redis://host:port`, `rediss://host:port`, `/path` or `unix:///path`.
     /// The error never quotes the text, which may hold a password.
@@ -39,10 +43,11 @@ impl Address {
             Some(("rediss", rest)) => (Encryption::Tls, rest),
             Some(_) => return Err("the scheme is none of redis, rediss and unix"),
         };
-        if rest.contains('@') {
-            return Err("the address holds a user or password");
+        // redis-cli takes a password before an @, other clients in the query.
+        if rest.contains(['@', '?']) {
+            return Err(HOLDS_CREDENTIALS);
         }
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
                 let port = port
@@ -64,6 +69,9 @@ impl Address {
     }
 
     fn unix(path: &str) -> Result<Self, &'static str> {
+        if path.contains(['@', '?']) {
+            return Err(HOLDS_CREDENTIALS);
+        }
         if path.starts_with('/') && path.len() > 1 {
             Ok(Self::Unix(PathBuf::from(path)))
         } else {
@@ -97,10 +105,11 @@ mod tests {
             ("::1", Ok("[::1]:6379")),
             ("/run/redis.sock", Ok("/run/redis.sock")),
             ("unix:///run/redis.sock", Ok("/run/redis.sock")),
-            (
-                "redis://:hush@db1",
-                Err("the address holds a user or password"),
-            ),
+            ("redis://:hush@db1", Err(HOLDS_CREDENTIALS)),
+            ("me:hush@db1", Err(HOLDS_CREDENTIALS)),
+            ("redis://db1?password=hush", Err(HOLDS_CREDENTIALS)),
+            ("unix://:hush@/run/redis.sock", Err(HOLDS_CREDENTIALS)),
+            ("/run/redis.sock?password=hush", Err(HOLDS_CREDENTIALS)),
             (
                 "http://db1",
                 Err("the scheme is none of redis, rediss and unix"),

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -7,7 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::super::http::stub::{Answer, Authority, Stub};
-use super::super::peers::{Server, free_port, until};
+use super::super::peers::{Server, free_port, password_file, until};
 use super::*;
 
 const PASSWORD: &str = "hush-hush-42";
@@ -236,12 +235,6 @@ async fn a_replica_and_its_master() {
     .await;
 }
 
-fn password_file(folder: &Path, password: &str) -> String {
-    let file = folder.join("password");
-    std::fs::write(&file, format!("{password}\n")).unwrap();
-    format!("password_file = '{}'", file.display())
-}
-
 #[tokio::test]
 async fn logins() {
     let acl = format!("watch on >{PASSWORD} ~* -@all +info +client|setname +slowlog|len");
@@ -380,7 +373,7 @@ fn wrong_settings_are_named() {
         ("", "missing field `address`"),
         (
             "address = 'redis://me:hush@db1'",
-            "address: the address holds a user or password",
+            "address: it holds a user or a password",
         ),
         (
             "address = 'db1'\nuser = 'me'",

@@ -23,8 +23,8 @@ impl Written {
     }
 }
 
-fn settings(dsn: &str, file: &Path, more: &str) -> Result<Settings, Vec<String>> {
-    let toml = format!("dsn = '{dsn}'\nfiles = ['{}']\n{more}", file.display());
+fn settings(login: &str, file: &Path, more: &str) -> Result<Settings, Vec<String>> {
+    let toml = format!("{login}\nfiles = ['{}']\n{more}", file.display());
     let raw: RawSettings =
         toml::from_str(&toml).map_err(|error| vec![error.message().to_owned()])?;
     let mut problems = Problems::default();
@@ -40,7 +40,7 @@ fn settings(dsn: &str, file: &Path, more: &str) -> Result<Settings, Vec<String>>
 
 fn source(postgres: &Postgres, yaml: &str, more: &str) -> Sql {
     let written = Written::new(yaml);
-    Sql::new(settings(&postgres.dsn("postgres"), &written.path(), more).unwrap())
+    Sql::new(settings(&postgres.login("postgres"), &written.path(), more).unwrap())
 }
 
 struct Collected {
@@ -107,7 +107,8 @@ async fn the_age_of_an_etl_run() {
     let postgres = Postgres::start(&[]).await;
     postgres.run("postgres", "CREATE SCHEMA audit; CREATE TABLE audit.etl_runs (job text, finished_at timestamptz, status text)").await;
     let mut source = source(&postgres, FRESHNESS, "");
-    assert_eq!(source.instance(), format!("127.0.0.1:{}", postgres.port));
+    let instance = source.settings.instance("db7");
+    assert_eq!(instance, format!("db7:{}", postgres.port));
     assert_eq!(source.settings.job, "sql-exporter");
     let empty = collect(&mut source).await;
     empty.outcome.unwrap();
@@ -379,7 +380,7 @@ const WRONG: &[(&str, &str)] = &[
 fn wrong_files_are_named() {
     for (yaml, expected) in WRONG {
         let written = Written::new(yaml);
-        let said = settings("host=db1", &written.path(), "")
+        let said = settings("dsn = 'host=db1'", &written.path(), "")
             .unwrap_err()
             .join("\n");
         assert!(
@@ -387,7 +388,7 @@ fn wrong_files_are_named() {
             "{yaml}\nsaid {said}"
         );
     }
-    let said = settings("host=db1", Path::new("/nowhere.yaml"), "").unwrap_err();
+    let said = settings("dsn = 'host=db1'", Path::new("/nowhere.yaml"), "").unwrap_err();
     assert!(
         said[0].starts_with("files[0]: /nowhere.yaml: cannot read it"),
         "{said:?}"

@@ -1,5 +1,5 @@
-use super::super::dsn::SslMode;
 use super::*;
+use crate::sources::login::Encryption;
 
 fn target(host: &str) -> Target {
     Target {
@@ -7,9 +7,10 @@ fn target(host: &str) -> Target {
         port: 5433,
         user: "nightshift".to_owned(),
         dbname: "postgres".to_owned(),
-        sslmode: SslMode::NotRequired,
+        encryption: Encryption::Off,
         given_password: None,
         passfile: None,
+        options: None,
     }
 }
 

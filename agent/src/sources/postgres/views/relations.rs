@@ -10,6 +10,47 @@
 use crate::sources::postgres::view::{View, counter, gap, gauge, label};
 
 pub(crate) const VIEWS: &[View] = &[
+    // First, because what exceeds the pipeline's cap is cut from the back: this says how much was left out.
+    View {
+        name: "relations",
+        columns: &[
+            label("datname", "current_database()"),
+            gauge("pg_user_tables", "t.count", "Tables of the database."),
+            gauge("pg_user_indexes", "i.count", "Indexes of the database."),
+            gauge(
+                "nightshift_postgres_tables_left_out",
+                "greatest(t.count - {limit}, 0)",
+                "Tables beyond the configured limit, the smallest and idlest.",
+            ),
+            gauge(
+                "nightshift_postgres_indexes_left_out",
+                "greatest(i.count - {limit}, 0)",
+                "Indexes beyond the configured limit, the smallest.",
+            ),
+            gauge(
+                "pg_unused_indexes",
+                "i.unused",
+                "Indexes that serve no constraint and were not scanned since the statistics began.",
+            ),
+            gauge(
+                "pg_unused_indexes_bytes",
+                "i.unused_bytes",
+                "Disk space of these indexes, as of their last vacuum.",
+            ),
+            gauge(
+                "pg_invalid_indexes",
+                "i.invalid",
+                "Indexes that no query uses since building them failed or goes on.",
+            ),
+            gauge(
+                "pg_duplicate_indexes",
+                "d.count",
+                "Indexes that another one of the same table makes superfluous.",
+            ),
+        ],
+        from: RELATIONS,
+        ..View::USUAL
+    },
     View {
         name: "user_tables",
         with: TABLES,
@@ -229,46 +270,6 @@ pub(crate) const VIEWS: &[View] = &[
             ),
         ],
         from: "FROM i",
-        ..View::USUAL
-    },
-    View {
-        name: "relations",
-        columns: &[
-            label("datname", "current_database()"),
-            gauge("pg_user_tables", "t.count", "Tables of the database."),
-            gauge("pg_user_indexes", "i.count", "Indexes of the database."),
-            gauge(
-                "nightshift_postgres_tables_left_out",
-                "greatest(t.count - {limit}, 0)",
-                "Tables beyond the configured limit, the smallest and idlest.",
-            ),
-            gauge(
-                "nightshift_postgres_indexes_left_out",
-                "greatest(i.count - {limit}, 0)",
-                "Indexes beyond the configured limit, the smallest.",
-            ),
-            gauge(
-                "pg_unused_indexes",
-                "i.unused",
-                "Indexes that serve no constraint and were not scanned since the statistics began.",
-            ),
-            gauge(
-                "pg_unused_indexes_bytes",
-                "i.unused_bytes",
-                "Disk space of these indexes, as of their last vacuum.",
-            ),
-            gauge(
-                "pg_invalid_indexes",
-                "i.invalid",
-                "Indexes that no query uses since building them failed or goes on.",
-            ),
-            gauge(
-                "pg_duplicate_indexes",
-                "d.count",
-                "Indexes that another one of the same table makes superfluous.",
-            ),
-        ],
-        from: RELATIONS,
         ..View::USUAL
     },
     View {

@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
-use super::super::dsn::SslMode;
+use super::super::Encryption;
 use super::*;
 
 fn target(host: &str) -> Target {
@@ -9,9 +9,10 @@ fn target(host: &str) -> Target {
         port: 5432,
         user: "nightshift".to_owned(),
         dbname: "postgres".to_owned(),
-        sslmode: SslMode::NotRequired,
+        encryption: Encryption::Off,
         given_password: None,
         passfile: None,
+        options: None,
     }
 }
 

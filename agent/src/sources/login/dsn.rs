@@ -1,52 +1,26 @@
-//! Where a PostgreSQL instance is and as whom to connect: parsed from a URL, from `key=value`
-//! words, or put together from single settings.
+//! Where a server is and as whom to log in, read from a URL or from `key=value` words.
 //!
-//! Invariant: no error and no `Debug` or `Display` of this module shows any part of a value that
-//! may be a password. Hence errors name a key only where the key is one of libpq's own.
+//! Invariant: no error and no `Debug` of this module shows any part of a value that may be a
+//! password. Hence errors name a key only where the key is one of libpq's own.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use wire::secret::Secret;
 
-use super::passfile::PassFile;
-
-/// An instance, and as whom to connect to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Where.
-    pub host: Host,
-    /// On which port.
-    pub port: u16,
-    /// As whom.
-    pub user: String,
-    /// To which database, where it does not matter to which.
-    pub dbname: String,
-    /// Whether the connection must be encrypted.
-    pub sslmode: SslMode,
-    /// The password, where one was given.
-    pub given_password: Option<Secret>,
-    /// Where to look for it otherwise.
-    pub passfile: Option<PassFile>,
-}
-
-/// Where an instance listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// A name or an address.
-    Name(String),
-    /// The folder of a Unix socket.
-    Folder(PathBuf),
-}
-
-/// libpq's modes, as far as they differ for a client that has no encryption of its own.
+/// libpq's modes. `allow` is `prefer` here: both end encrypted where the server can.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SslMode {
-    /// Without encryption, or with it if that is offered: libpq's `disable`, `allow`, `prefer`.
+    /// Never encrypted.
+    Disable,
+    /// Encrypted where the server offers it, with whoever answers: libpq's `allow` and `prefer`.
     #[default]
-    NotRequired,
-    /// Never without: `require`, `verify-ca`, `verify-full`.
-    Required,
+    Prefer,
+    /// Encrypted; verified where an authority is named.
+    Require,
+    /// Encrypted, with a server whose certificate an authority vouches for.
+    VerifyCa,
+    /// The same, and the certificate is for the name that is connected to.
+    VerifyFull,
 }
 
 /// What a DSN says; what it leaves open is `None`.
@@ -64,6 +38,14 @@ pub struct Dsn {
     pub sslmode: Option<SslMode>,
     /// `password`.
     pub password: Option<Secret>,
+    /// `options`: settings for the session, as the server's command line has them.
+    pub options: Option<String>,
+    /// `sslrootcert`.
+    pub ca_file: Option<PathBuf>,
+    /// `sslcert`.
+    pub cert_file: Option<PathBuf>,
+    /// `sslkey`.
+    pub key_file: Option<PathBuf>,
 }
 
 /// The text is not a DSN. The message never repeats any of it but libpq's own key names.
@@ -85,25 +67,21 @@ pub enum DsnError {
     #[error("the value of {0} is not valid")]
     Value(&'static str),
     /// More than one host.
-    #[error("it names several hosts; write one [[postgres]] section for each")]
+    #[error("it names several hosts; write one section for each")]
     Hosts,
 }
 
 /// libpq's parameters that change nothing for the agent, which sets its own or has none.
-const IGNORED: [&str; 22] = [
+const IGNORED: [&str; 18] = [
     "application_name",
     "fallback_application_name",
     "connect_timeout",
-    "options",
     "client_encoding",
     "keepalives",
     "keepalives_idle",
     "keepalives_interval",
     "keepalives_count",
     "tcp_user_timeout",
-    "sslcert",
-    "sslkey",
-    "sslrootcert",
     "sslcrl",
     "sslcompression",
     "sslsni",
@@ -140,6 +118,12 @@ impl Dsn {
             "user" => self.user = value_or_none(),
             "dbname" => self.dbname = value_or_none(),
             "password" => self.password = Some(Secret::new(value)),
+            "options" => self.options = value_or_none(),
+            // libpq's word for the authorities that the host trusts, which is the default here.
+            "sslrootcert" if value == "system" => {}
+            "sslrootcert" => self.ca_file = value_or_none().map(PathBuf::from),
+            "sslcert" => self.cert_file = value_or_none().map(PathBuf::from),
+            "sslkey" => self.key_file = value_or_none().map(PathBuf::from),
             "sslmode" => self.sslmode = Some(SslMode::parse(value)?),
             other if IGNORED.contains(&other) => {}
             _ => return Err(DsnError::Key(number)),
@@ -152,70 +136,12 @@ impl SslMode {
     /// Reads libpq's word.
     pub fn parse(word: &str) -> Result<Self, DsnError> {
         match word {
-            "disable" | "allow" | "prefer" | "" => Ok(Self::NotRequired),
-            "require" | "verify-ca" | "verify-full" => Ok(Self::Required),
+            "disable" => Ok(Self::Disable),
+            "allow" | "prefer" | "" => Ok(Self::Prefer),
+            "require" => Ok(Self::Require),
+            "verify-ca" => Ok(Self::VerifyCa),
+            "verify-full" => Ok(Self::VerifyFull),
             _ => Err(DsnError::Value("sslmode")),
-        }
-    }
-}
-
-impl Host {
-    /// A name, or the folder of a socket where it begins with a slash.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        if text.starts_with('/') {
-            Self::Folder(PathBuf::from(text))
-        } else {
-            Self::Name(text.to_owned())
-        }
-    }
-
-    /// Whether it is on this machine.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Folder(_) => true,
-            Self::Name(name) => {
-                name == "localhost"
-                    || name
-                        .parse::<std::net::IpAddr>()
-                        .is_ok_and(|address| address.is_loopback())
-            }
-        }
-    }
-}
-
-impl Target {
-    /// The password, read anew from the pass file where that is its place: it may have been changed.
-    #[must_use]
-    pub fn password(&self) -> Option<Secret> {
-        if self.given_password.is_some() {
-            return self.given_password.clone();
-        }
-        self.passfile.as_ref()?.password_for(self)
-    }
-
-    /// The `instance` label: the host's own name for a local one, for `localhost:5432` is everywhere.
-    #[must_use]
-    pub fn instance(&self, hostname: &str) -> String {
-        match &self.host {
-            Host::Name(name) if !self.host.is_local() => {
-                if name.contains(':') {
-                    format!("[{name}]:{}", self.port)
-                } else {
-                    format!("{name}:{}", self.port)
-                }
-            }
-            _ => format!("{hostname}:{}", self.port),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-            Host::Folder(folder) => write!(f, "{}:{}", folder.display(), self.port),
         }
     }
 }

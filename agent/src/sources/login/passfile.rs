@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wire::secret::Secret;
 
-use super::dsn::{Host, Target};
+use super::{Host, Target};
 
 /// No pass file is larger; a path that was set to something else must not fill the memory.
 const MAX_BYTES: u64 = 1 << 20;
