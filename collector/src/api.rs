@@ -5,37 +5,53 @@
 //! answers 503, `/-/healthy` and `/metrics` excepted.
 
 mod agents;
+mod alerting;
 mod answer;
+mod compress;
+mod cors;
+mod escaped;
+mod exemplars;
+mod expression;
 mod federate;
 mod join;
+mod json;
 mod labels;
+mod metadata;
 mod own;
 mod params;
-mod time;
+mod queries;
+mod query;
+mod status;
+mod targets;
+pub(crate) mod time;
+mod tree;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::routing::{get, post};
 use http::StatusCode;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::clock::Clock;
-use crate::collector::Gate;
+use crate::collector::{Gate, Store};
+use crate::config::Config;
 use crate::identity::authority::Authority;
 use crate::identity::token::Tokens;
 use crate::metrics::Counters;
 
-/// Longest time that an answer may take: two minutes, as Prometheus gives its queries.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+use answer::ApiError;
 
-/// Largest form: a thousand selectors of a kilobyte each.
-const MAX_FORM: usize = 1 << 20;
+pub use queries::Queries;
 
-/// Samples that one request may read, as many as Prometheus allows a query.
-const MAX_SAMPLES: usize = 50_000_000;
+/// How much longer than a query an answer may take: the query's own time ends first, with a message.
+const ANSWER_MARGIN: Duration = Duration::from_secs(30);
+
+/// Largest body of what is not a form: a certificate request has a few kilobytes.
+const MAX_BODY: usize = 1 << 20;
 
 /// What every answer is made from.
 #[derive(Debug)]
@@ -50,10 +66,21 @@ pub struct Api {
     pub authority: Arc<Authority>,
     /// The join tokens.
     pub tokens: Tokens,
+    /// Who runs queries.
+    pub queries: Queries,
+    /// The configuration of the start.
+    pub config: Config,
+}
+
+impl Api {
+    fn store(&self) -> Result<Arc<Store>, ApiError> {
+        self.gate.store().ok_or_else(ApiError::starting)
+    }
 }
 
 /// The routes.
 pub fn routes(api: Arc<Api>) -> Router {
+    let answer_timeout = api.config.query.timeout.saturating_add(ANSWER_MARGIN);
     Router::new()
         .route("/", get(own::index))
         .route("/-/healthy", get(own::healthy))
@@ -62,14 +89,51 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/federate", get(federate::federate))
         .route("/api/agents", get(agents::list))
         .route("/api/agents/join", post(join::join))
-        .route("/api/v1/labels", get(labels::names).post(labels::names))
-        .route("/api/v1/label/{name}/values", get(labels::values))
-        .route("/api/v1/series", get(labels::series).post(labels::series))
-        .route("/api/v1/status/buildinfo", get(own::build_info))
-        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .merge(prometheus())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(compress::gzip))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
-            ANSWER_TIMEOUT,
+            answer_timeout,
         ))
         .with_state(api)
+}
+
+/// The paths of Prometheus' API.
+fn prometheus() -> Router<Arc<Api>> {
+    let of = |path: &str| format!("/api/v1/{path}");
+    Router::new()
+        .route(&of("query"), get(query::instant).post(query::instant))
+        .route(&of("query_range"), get(query::range).post(query::range))
+        .route(
+            &of("query_exemplars"),
+            get(exemplars::query).post(exemplars::query),
+        )
+        .route(
+            &of("format_query"),
+            get(expression::format).post(expression::format),
+        )
+        .route(
+            &of("parse_query"),
+            get(expression::parse).post(expression::parse),
+        )
+        .route(&of("labels"), get(labels::names).post(labels::names))
+        .route(&of("label/{name}/values"), get(labels::values))
+        .route(&of("series"), get(labels::series).post(labels::series))
+        .route(&of("metadata"), get(metadata::families))
+        .route(&of("targets"), get(targets::list))
+        .route(&of("targets/metadata"), get(metadata::by_target))
+        .route(&of("scrape_pools"), get(targets::pools))
+        .route(&of("rules"), get(alerting::rules))
+        .route(&of("alerts"), get(alerting::alerts))
+        .route(&of("alertmanagers"), get(alerting::alertmanagers))
+        .route(&of("notifications"), get(alerting::notifications))
+        .route(&of("features"), get(status::features))
+        .route(&of("status/buildinfo"), get(own::build_info))
+        .route(&of("status/config"), get(status::config))
+        .route(&of("status/flags"), get(status::flags))
+        .route(&of("status/runtimeinfo"), get(status::runtime_info))
+        .route(&of("status/tsdb"), get(status::tsdb))
+        .route(&of("status/walreplay"), get(status::wal_replay))
+        .layer(middleware::from_fn(cors::allow))
 }

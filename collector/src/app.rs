@@ -8,18 +8,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use axum::Router;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use store::journal::{Journal, Recovery};
+use store::embedded::{Embedded, Folders, Found};
+use store::journal::Recovery;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultMakeSpan, TraceLayer};
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Queries};
 use crate::clock::Clock;
 use crate::collector::Gate;
 use crate::config::{Config, OtlpPort, Overrides};
@@ -29,15 +30,17 @@ use crate::identity::handshake::{Greeter, PlainText};
 use crate::identity::token::Tokens;
 use crate::ingest::{self, Ingest};
 use crate::metrics::Counters;
+use crate::remote::forward::Forwarding;
 use crate::serve::Port;
 use crate::telemetry::Telemetry;
-use crate::{reload, systemd, telemetry};
+use crate::{reload, remote, systemd, telemetry};
 
 /// How long what is under way may take to end after the signal to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How often old data is let go: a small part of the shortest retention.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(15);
+/// How often it is looked whether something is to go from memory to a block: a small part of the time
+/// in which memory can fill up.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The collector's parts.
 struct App {
@@ -103,18 +106,13 @@ async fn run_logged(
     };
     if let Some(store) = opened? {
         app.tasks
-            .spawn(expire(Arc::clone(&store), app.clock, app.stop.clone()));
+            .spawn(maintain(Arc::clone(&store), app.clock, app.stop.clone()));
+        app.forward(&store);
         app.gate.open(store);
         tracing::info!("ready");
         systemd::notify("READY=1");
         while !signals.next().await {
-            reload::reload(
-                &mut app.config,
-                file.as_deref(),
-                &overrides,
-                &app.gate,
-                telemetry,
-            );
+            reload::reload(&mut app.config, file.as_deref(), &overrides, telemetry);
         }
     }
     app.drain(&mut signals).await
@@ -142,19 +140,13 @@ impl App {
             Arc::clone(&self.counters),
         ));
         let grpc_routes = ingest::grpc::routes(Arc::clone(&ingest));
-        let http_routes = ingest::http::routes(ingest);
-        let api = Arc::new(Api {
-            gate: Arc::clone(&self.gate),
-            clock: self.clock,
-            counters: Arc::clone(&self.counters),
-            authority: Arc::clone(&self.authority),
-            tokens: Tokens::of(&self.config.data),
-        });
+        let http_routes = ingest::http::routes(Arc::clone(&ingest));
         let tls = self.authority.server_config(&self.server_names())?;
         let own_greeter = Greeter::new(tls.clone(), self.config.tls.plain_text);
         // The standard OTLP ports are for applications, which speak plain text unless told otherwise.
         let open_greeter = Greeter::new(tls, PlainText::Everywhere);
-        let all = api::routes(api)
+        let all = self
+            .own_routes(ingest)
             .merge(grpc_routes.clone())
             .merge(http_routes.clone());
         for (port, routes, greeter) in [
@@ -184,6 +176,45 @@ impl App {
         Ok(self.folder.write_endpoints(&endpoints)?)
     }
 
+    /// What only the collector's own port answers.
+    fn own_routes(&self, ingest: Arc<Ingest>) -> Router {
+        let receiver = Arc::new(remote::receive::Receiver {
+            ingest,
+            limits: self.config.remote_write,
+            counters: Arc::clone(&self.counters.remote),
+        });
+        api::routes(self.api()).merge(remote::receive::routes(receiver))
+    }
+
+    fn forward(&self, store: &Arc<Embedded>) {
+        let forwarding = Forwarding {
+            targets: &self.config.forward,
+            store: Arc::clone(store),
+            data: &self.config.data,
+            clock: self.clock,
+        };
+        let progress = forwarding.start(&self.tasks, &self.stop);
+        self.counters.remote.forwarding(progress);
+    }
+
+    fn api(&self) -> Arc<Api> {
+        let queries = Queries::new(
+            self.config.query,
+            Arc::clone(&self.counters),
+            self.tasks.clone(),
+            self.stop.clone(),
+        );
+        Arc::new(Api {
+            gate: Arc::clone(&self.gate),
+            clock: self.clock,
+            counters: Arc::clone(&self.counters),
+            authority: Arc::clone(&self.authority),
+            tokens: Tokens::of(&self.config.data),
+            queries,
+            config: self.config.clone(),
+        })
+    }
+
     /// Every name under which this host is likely to be reached.
     fn server_names(&self) -> Vec<String> {
         let mut names = vec![
@@ -205,18 +236,13 @@ impl App {
         names
     }
 
-    async fn open_store(&self) -> anyhow::Result<Arc<Journal>> {
-        let folder = self.folder.journal();
-        let options = self.config.journal_options();
-        let now_steady_ms = self.clock.steady_ms();
-        let opening =
-            tokio::task::spawn_blocking(move || Journal::open(&folder, options, now_steady_ms));
-        let (journal, recovery) = opening
-            .await
-            .map_err(|panic| anyhow!("reading the journal: {panic}"))??;
-        self.counters.recovered(&recovery);
-        report(&recovery);
-        Ok(Arc::new(journal))
+    async fn open_store(&self) -> anyhow::Result<Arc<Embedded>> {
+        let folders = Folders::below(&self.config.data);
+        let options = self.config.store_options();
+        let (store, found) = Embedded::open(folders, options, self.clock.steady_ms()).await?;
+        self.counters.recovered(&found);
+        report(&found);
+        Ok(Arc::new(store))
     }
 
     /// Ends everything within the deadline; a second signal ends the patience.
@@ -304,24 +330,40 @@ fn finished(routes: Router) -> Router {
         )
 }
 
-async fn expire(store: Arc<Journal>, clock: Clock, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(EXPIRY_INTERVAL);
+/// Moves what is old from memory to blocks, and looks after these.
+async fn maintain(store: Arc<Embedded>, clock: Clock, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
+    let mut is_failing = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => store.expire(clock.steady_ms()).await,
+            _ = ticks.tick() => {}
+        }
+        let done = store.maintain(clock.steady_ms()).await;
+        if let Err(error) = &done
+            && !is_failing
+        {
+            let error = chain(error);
+            let hint = "memory and journal hold what could not be written; it is tried again";
+            tracing::error!(error, hint, "the upkeep of blocks failed");
+        } else if is_failing && done.is_ok() {
+            tracing::info!("the upkeep of blocks works again");
+        }
+        is_failing = done.is_err();
+        for damage in done.iter().flat_map(|upkeep| &upkeep.blocks.damages) {
+            report_block(damage);
         }
     }
 }
 
-fn report(recovery: &Recovery) {
+fn report(found: &Found) {
     let Recovery {
         segments,
         deliveries,
         duplicates,
         samples,
         ..
-    } = recovery;
+    } = &found.journal;
     tracing::info!(
         segments,
         deliveries,
@@ -329,13 +371,34 @@ fn report(recovery: &Recovery) {
         samples,
         "journal read back"
     );
-    if let Some(torn) = &recovery.torn {
+    if let Some(torn) = &found.journal.torn {
         let (file, offset, bytes) = (torn.path.display(), torn.offset, torn.bytes);
         tracing::info!(%file, offset, bytes, "an unfinished write was cut off; it was never acknowledged");
     }
-    for damage in &recovery.damages {
+    for damage in &found.journal.damages {
         let (file, offset, bytes) = (damage.path.display(), damage.offset, damage.bytes);
         let hint = "telemetry of that time is missing; check the disk";
         tracing::error!(%file, offset, bytes, hint, "the journal is damaged; read past it");
     }
+    for damage in &found.blocks {
+        report_block(damage);
+    }
+}
+
+fn report_block(damage: &store::blocks::Damage) {
+    let (file, offset, what) = (&damage.file, damage.offset, &damage.what);
+    let hint = "its samples are missing until it is repaired; check the disk";
+    tracing::error!(file, offset, what, hint, "a block is damaged; moved aside");
+}
+
+/// An error with everything behind it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(behind) = source {
+        text.push_str(": ");
+        text.push_str(&behind.to_string());
+        source = behind.source();
+    }
+    text
 }

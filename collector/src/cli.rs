@@ -1,8 +1,10 @@
 //! The command line.
 
+pub mod query;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use wire::quantity::Period;
 
@@ -18,10 +20,12 @@ Exit codes:
   0  it did what was asked; for `serve`, it was told to stop and stopped
   1  it failed while running: a port is taken, the data folder is in use or cannot be written
   2  the command line or the configuration is wrong; nothing was started
+  3  of `query`: it met a limit, took too long, or has no answer
 
 Examples:
   nightshift serve --data /var/lib/nightshift --listen 0.0.0.0:7700
   nightshift serve --config /etc/nightshift/nightshift.toml
+  nightshift query 'rate(node_cpu_seconds_total[5m])' --from -6h -o graph
   nightshift token create --data /var/lib/nightshift      lets one agent join
   nightshift check-config /etc/nightshift/nightshift.toml"
 )]
@@ -42,14 +46,59 @@ pub enum Command {
     /// An acknowledged request is on disk. SIGTERM and SIGINT finish what is under way within 10 s,
     /// SIGHUP reads the configuration again. Options given here count more than the file's.
     Serve(Serve),
+    /// Asks a running collector in PromQL and shows the answer.
+    Query(query::Query),
     /// Tokens with which agents join.
     #[command(subcommand)]
     Token(Token),
+    /// What lies in a data folder: whether it is sound, and how much it is.
+    #[command(subcommand)]
+    Store(Store),
     /// Says everything that is wrong with a configuration file.
     CheckConfig {
         /// The file.
         file: PathBuf,
     },
+}
+
+/// What can be done with what lies in a data folder.
+#[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Reads all blocks and lists what is damaged, with file and offset; changes nothing.
+    ///
+    /// A collector may be using the folder. Exit codes: 0 all is sound, 1 something is damaged or
+    /// cannot be read.
+    Check {
+        /// The collector's data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Moves damaged blocks aside and writes what can be read of them into new ones.
+    ///
+    /// No collector may be using the folder. What is moved aside stays in blocks/quarantine.
+    Repair {
+        /// The collector's data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Says how much lies in the blocks, and how small.
+    Stats {
+        /// The collector's data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+        /// How to say it.
+        #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+        output: StatsFormat,
+    },
+}
+
+/// How figures are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }
 
 /// What can be done with tokens.

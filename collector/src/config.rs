@@ -2,7 +2,7 @@
 //! rely on it ([`Config`]). `nightshift.toml` beside the crate documents each option; a test keeps its
 //! values equal to the defaults here.
 
-mod problem;
+pub mod query;
 mod raw;
 mod validate;
 
@@ -10,12 +10,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use store::journal::Options;
-use store::memory::Bounds;
+use store::blocks;
+use store::embedded::Options;
 
 use crate::identity::handshake::PlainText;
+use crate::remote::forward::config::ForwardConfig;
 
-pub use problem::{Problem, Problems};
+use query::QueryConfig;
+
+pub use wire::problem::{Problem, Problems};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +33,14 @@ pub struct Config {
     pub otlp_http: OtlpPort,
     /// Bounds on what comes in.
     pub limits: Limits,
+    /// Bounds on what comes in by remote write.
+    pub remote_write: RemoteWriteLimits,
+    /// To whom what was stored is sent on.
+    pub forward: Vec<ForwardConfig>,
     /// How telemetry is kept.
     pub store: StoreConfig,
+    /// What queries may take.
+    pub query: QueryConfig,
     /// Who may speak how.
     pub tls: TlsConfig,
     /// How the collector logs.
@@ -62,11 +71,26 @@ pub struct Limits {
     pub max_concurrent_requests: usize,
 }
 
+/// Bounds on a request of remote write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteWriteLimits {
+    /// Bytes of a request's body as it is sent.
+    pub max_request_size: usize,
+    /// Bytes of a request's body once decompressed.
+    pub max_decompressed_size: usize,
+}
+
 /// How telemetry is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// How much is kept.
-    pub bounds: Bounds,
+    /// How long after its arrival a sample is kept.
+    pub retention: Duration,
+    /// How many bytes of blocks are kept; as many as there are if nothing.
+    pub max_size: Option<u64>,
+    /// How many samples memory holds before they go to a block early.
+    pub max_samples: u64,
+    /// How many series.
+    pub max_series: u64,
     /// After how many bytes a new file of the journal is begun.
     pub segment_size: u64,
 }
@@ -151,13 +175,20 @@ impl Config {
         validate::validate(raw, overrides)
     }
 
-    /// How the journal is kept.
+    /// How the store is kept.
     #[must_use]
-    pub fn journal_options(&self) -> Options {
+    pub fn store_options(&self) -> Options {
+        let default = Options::default();
         Options {
-            bounds: self.store.bounds,
+            max_samples: self.store.max_samples,
+            max_series: self.store.max_series,
             segment_bytes: self.store.segment_size,
-            ..Options::default()
+            blocks: blocks::Options {
+                retention: Some(self.store.retention),
+                max_bytes: self.store.max_size,
+                ..default.blocks
+            },
+            ..default
         }
     }
 }
@@ -185,11 +216,24 @@ impl Default for Limits {
     }
 }
 
+impl Default for RemoteWriteLimits {
+    fn default() -> Self {
+        Self {
+            // Senders keep to a few thousand samples, some hundred kilobytes.
+            max_request_size: 16 << 20,
+            max_decompressed_size: 64 << 20,
+        }
+    }
+}
+
 impl Default for StoreConfig {
     fn default() -> Self {
         let options = Options::default();
         Self {
-            bounds: options.bounds,
+            retention: options.blocks.retention.unwrap_or(Duration::MAX),
+            max_size: options.blocks.max_bytes,
+            max_samples: options.max_samples,
+            max_series: options.max_series,
             segment_size: options.segment_bytes,
         }
     }
@@ -212,8 +256,8 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The shortest time that telemetry may be kept: the queries of today look back five minutes.
-const MIN_RETENTION: Duration = Duration::from_secs(10 * 60);
+/// The shortest time that telemetry may be kept: about as long as it is in memory anyway.
+const MIN_RETENTION: Duration = Duration::from_secs(3 * 3600);
 
 #[cfg(test)]
 mod tests;

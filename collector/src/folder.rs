@@ -92,12 +92,6 @@ impl DataFolder {
         })
     }
 
-    /// The folder of the journal.
-    #[must_use]
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("journal")
-    }
-
     /// Says where the collector listens: whoever sees the file sees all of it.
     pub fn write_endpoints(&self, endpoints: &Endpoints) -> Result<(), FolderError> {
         let path = self.path.join(ENDPOINTS);

@@ -6,6 +6,7 @@
 //! and after decompression, messages within, bytes that labels grow to.
 
 mod attributes;
+mod exemplars;
 pub mod grpc;
 pub mod http;
 mod names;
@@ -22,8 +23,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
-use store::append::{Append, AppendError, Delivery, Outcome};
-use store::journal::Journal;
+use store::append::{Append, AppendError, Arrival, Delivery, Outcome};
+use store::embedded::Embedded;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Code;
 
@@ -226,6 +227,18 @@ impl Ingest {
         self.append(&store, translated).await
     }
 
+    /// Stamps what arrives now.
+    #[must_use]
+    pub fn arrival(&self) -> Arrival {
+        self.clock.arrival(None)
+    }
+
+    /// Stores what a protocol's own module translated; success means that it is safe.
+    pub async fn store(&self, deliveries: Vec<Delivery>) -> Result<Vec<Outcome>, Refusal> {
+        let store = self.gate.store().ok_or(Refusal::Starting)?;
+        self.append_counted(&store, deliveries).await
+    }
+
     /// Counts what became of a request.
     pub fn count(&self, protocol: Protocol, outcome: &Result<Accepted, Refusal>) {
         let outcome = match outcome {
@@ -236,31 +249,40 @@ impl Ingest {
         self.counters.request(protocol, outcome);
     }
 
-    async fn append(&self, store: &Journal, translated: Translated) -> Result<Accepted, Refusal> {
+    async fn append(&self, store: &Embedded, translated: Translated) -> Result<Accepted, Refusal> {
         let Translated {
             deliveries,
             rejected,
         } = translated;
-        let rows: Vec<u64> = deliveries
-            .iter()
-            .map(|delivery| delivery.rows.len() as u64)
-            .collect();
         if !deliveries.is_empty() {
-            let outcome = store.append(deliveries).await;
-            self.report(outcome.as_ref().err());
-            let outcomes = outcome.map_err(Refusal::Store)?;
-            for (outcome, rows) in outcomes.into_iter().zip(rows) {
-                self.counters.batch(outcome);
-                if outcome == Outcome::Stored {
-                    self.counters.samples(rows);
-                }
-            }
+            self.append_counted(store, deliveries).await?;
         }
         self.counters.rejected(rejected.points);
         Ok(Accepted {
             rejected_points: rejected.points,
             message: rejected.message(),
         })
+    }
+
+    async fn append_counted(
+        &self,
+        store: &Embedded,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Vec<Outcome>, Refusal> {
+        let rows: Vec<u64> = deliveries
+            .iter()
+            .map(|delivery| delivery.rows.len() as u64)
+            .collect();
+        let outcome = store.append(deliveries).await;
+        self.report(outcome.as_ref().err());
+        let outcomes = outcome.map_err(Refusal::Store)?;
+        for (outcome, rows) in outcomes.iter().zip(rows) {
+            self.counters.batch(*outcome);
+            if *outcome == Outcome::Stored {
+                self.counters.samples(rows);
+            }
+        }
+        Ok(outcomes)
     }
 
     /// One line when storing begins to fail and one when it works again.

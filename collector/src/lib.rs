@@ -16,6 +16,8 @@ pub mod ingest;
 pub mod metrics;
 pub mod process;
 pub mod reload;
+pub mod remote;
 pub mod serve;
+pub mod store_command;
 pub mod systemd;
 pub mod telemetry;

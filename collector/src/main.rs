@@ -1,15 +1,19 @@
 //! The collector's program: reads the command line and the configuration, and runs.
 
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use nightshift::app;
-use nightshift::cli::{Cli, Command, Serve, Token};
+use nightshift::cli::query::Query;
+use nightshift::cli::{Cli, Command, Serve, Store, Token};
+use nightshift::clock::Clock;
 use nightshift::config::{Config, ConfigError, Overrides};
 use nightshift::identity::authority::Authority;
 use nightshift::identity::token::Tokens;
+use nightshift::store_command::{self, Verdict};
 
 /// It failed while running.
 const FAILED: u8 = 1;
@@ -19,7 +23,9 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve(&options),
+        Command::Query(query) => ask(&query),
         Command::Token(Token::Create { data, lifetime }) => create_token(&data, lifetime.0),
+        Command::Store(command) => store(&command),
         Command::CheckConfig { file } => check_config(&file),
     }
 }
@@ -41,6 +47,37 @@ fn serve(options: &Serve) -> ExitCode {
     match runtime.block_on(app::run(config, options.config.clone(), overrides)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_logged) => ExitCode::from(FAILED),
+    }
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+#[allow(clippy::print_stderr)]
+fn ask(query: &Query) -> ExitCode {
+    match query.run(Clock::start().wall_ms()) {
+        Ok(shown) => {
+            eprint!("{}", shown.notes);
+            match std::io::stdout().write_all(shown.out.as_bytes()) {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    refuse_with(&format!("cannot write the answer: {error}"), FAILED)
+                }
+                _ => ExitCode::SUCCESS,
+            }
+        }
+        Err(failure) => refuse_with(&failure.to_string(), failure.code()),
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn store(command: &Store) -> ExitCode {
+    match store_command::run(command) {
+        Ok(done) => {
+            print!("{}", done.text);
+            match done.verdict {
+                Verdict::Sound => ExitCode::SUCCESS,
+                Verdict::Damaged => ExitCode::from(FAILED),
+            }
+        }
+        Err(error) => refuse_with(&format!("{error:#}"), FAILED),
     }
 }
 

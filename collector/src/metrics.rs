@@ -1,11 +1,13 @@
 //! The collector's own metrics: counted where things happen, written as text when asked.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use store::append::Outcome;
-use store::journal::{FSYNC_BOUNDS, Journal, Recovery};
+use store::embedded::{Embedded, Found};
+use store::journal::FSYNC_BOUNDS;
 
-use crate::process;
+use crate::{process, remote};
 use wire::text::{Exposition, Number};
 
 /// By which protocol a request came.
@@ -15,6 +17,10 @@ pub enum Protocol {
     Grpc,
     /// OTLP over HTTP.
     Http,
+    /// Prometheus remote write 1.0.
+    RemoteWrite1,
+    /// Prometheus remote write 2.0.
+    RemoteWrite2,
 }
 
 /// What became of a request.
@@ -32,7 +38,33 @@ pub enum RequestOutcome {
     Unavailable,
 }
 
-const PROTOCOLS: [&str; 2] = ["grpc", "http"];
+/// What became of something that was asked over the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryOutcome {
+    /// Answered.
+    Answered,
+    /// Not something that can be asked.
+    Refused,
+    /// It met a bound, or has no answer.
+    Failed,
+    /// It took too long.
+    TimedOut,
+    /// The client went away.
+    Canceled,
+    /// Turned away for now: too many at once.
+    TurnedAway,
+}
+
+const QUERY_OUTCOMES: [&str; 6] = [
+    "answered",
+    "refused",
+    "failed",
+    "timed_out",
+    "canceled",
+    "turned_away",
+];
+
+const PROTOCOLS: [&str; 4] = ["grpc", "http", "remote_write_1", "remote_write_2"];
 const OUTCOMES: [&str; 5] = [
     "accepted",
     "partial",
@@ -51,6 +83,9 @@ pub struct Counters {
     rejected_points: AtomicU64,
     damaged_places: AtomicU64,
     torn_ends: AtomicU64,
+    queries: [AtomicU64; QUERY_OUTCOMES.len()],
+    /// Of remote write.
+    pub remote: Arc<remote::metrics::Counters>,
 }
 
 impl Counters {
@@ -78,8 +113,14 @@ impl Counters {
         self.rejected_points.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Something asked over the API was answered, one way or the other.
+    pub fn query(&self, outcome: QueryOutcome) {
+        self.queries[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The journal was read back.
-    pub fn recovered(&self, recovery: &Recovery) {
+    pub fn recovered(&self, found: &Found) {
+        let recovery = &found.journal;
         let damages = recovery.damages.len() as u64;
         self.damaged_places.fetch_add(damages, Ordering::Relaxed);
         let torn = u64::from(recovery.torn.is_some());
@@ -89,17 +130,19 @@ impl Counters {
 
 /// All own metrics as text; those of the store only once it is open.
 #[must_use]
-pub fn render(counters: &Counters, store: Option<&Journal>, now_ms: i64) -> String {
+pub fn render(counters: &Counters, store: Option<&Embedded>, now_ms: i64) -> String {
     let mut out = Exposition::default();
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     out.family("nightshift_build_info", "gauge", "Which version runs.")
         .sample("nightshift_build_info", version, 1.0, None);
     write_ingest(&mut out, counters);
+    write_queries(&mut out, counters);
     if let Some(store) = store {
         write_store(&mut out, store);
         write_journal(&mut out, store);
         write_agents(&mut out, store, now_ms);
     }
+    counters.remote.write(now_ms, &mut out);
     process::write(&mut out);
     out.finish()
 }
@@ -154,39 +197,73 @@ fn write_ingest(out: &mut Exposition, counters: &Counters) {
     }
 }
 
-fn write_store(out: &mut Exposition, store: &Journal) {
-    let stats = store.stats();
+fn write_queries(out: &mut Exposition, counters: &Counters) {
+    let name = "nightshift_queries_total";
+    let help = "What was asked of the store over the API, by what became of it.";
+    out.family(name, "counter", help);
+    for (outcome, count) in QUERY_OUTCOMES.iter().zip(&counters.queries) {
+        let count = count.load(Ordering::Relaxed) as f64;
+        out.sample(name, [("outcome", *outcome)], count, None);
+    }
+}
+
+fn write_store(out: &mut Exposition, store: &Embedded) {
+    let (memory, blocks) = (store.stats(), store.blocks_stats());
     for (name, kind, help, value) in [
         (
             "nightshift_store_series",
             "gauge",
-            "Series held.",
-            stats.series,
+            "Series in memory.",
+            memory.series,
         ),
         (
             "nightshift_store_samples",
             "gauge",
-            "Samples held.",
-            stats.samples,
+            "Samples in memory.",
+            memory.samples,
         ),
         (
-            "nightshift_store_expired_samples_total",
-            "counter",
-            "Samples let go because their time was over.",
-            stats.expired_samples,
+            "nightshift_store_sample_bytes",
+            "gauge",
+            "What the samples in memory take there.",
+            memory.sample_bytes,
         ),
         (
-            "nightshift_store_evicted_samples_total",
+            "nightshift_store_flushed_samples_total",
             "counter",
-            "Samples let go before their time because there were too many.",
-            stats.evicted_samples,
+            "Samples that went from memory to blocks.",
+            memory.flushed_samples,
+        ),
+        (
+            "nightshift_store_blocks",
+            "gauge",
+            "Blocks on disk.",
+            blocks.blocks,
+        ),
+        (
+            "nightshift_store_block_samples",
+            "gauge",
+            "Samples in blocks.",
+            blocks.samples,
+        ),
+        (
+            "nightshift_store_block_bytes",
+            "gauge",
+            "Size of the blocks on disk.",
+            blocks.bytes,
+        ),
+        (
+            "nightshift_store_quarantined_blocks",
+            "gauge",
+            "Damaged blocks that were moved aside since the start.",
+            blocks.quarantined,
         ),
     ] {
         out.single(name, kind, help, value as f64);
     }
 }
 
-fn write_journal(out: &mut Exposition, store: &Journal) {
+fn write_journal(out: &mut Exposition, store: &Embedded) {
     let stats = store.journal_stats();
     for (name, kind, help, value) in [
         (
@@ -234,7 +311,7 @@ fn write_journal(out: &mut Exposition, store: &Journal) {
     out.sample(&format!("{name}_count"), [], so_far as f64, None);
 }
 
-fn write_agents(out: &mut Exposition, store: &Journal, now_ms: i64) {
+fn write_agents(out: &mut Exposition, store: &Embedded, now_ms: i64) {
     let agents: Vec<_> = store
         .agents()
         .into_iter()

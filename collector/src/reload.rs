@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::collector::Gate;
 use crate::config::{Config, Overrides};
 use crate::telemetry::Telemetry;
 
@@ -11,7 +10,6 @@ pub fn reload(
     current: &mut Config,
     file: Option<&Path>,
     overrides: &Overrides,
-    gate: &Gate,
     telemetry: &Telemetry,
 ) {
     let new = match Config::load(file, overrides) {
@@ -25,11 +23,7 @@ pub fn reload(
     for key in needing_restart(current, &new) {
         tracing::warn!(key, "the option changed and takes effect at the next start");
     }
-    if let Some(store) = gate.store() {
-        store.set_bounds(new.store.bounds);
-    }
     telemetry.set_level(&new.log.level);
-    current.store.bounds = new.store.bounds;
     current.log.level = new.log.level;
     tracing::info!("configuration reloaded");
 }
@@ -41,10 +35,10 @@ fn needing_restart(current: &Config, new: &Config) -> Vec<&'static str> {
         ("otlp.grpc", current.otlp_grpc != new.otlp_grpc),
         ("otlp.http", current.otlp_http != new.otlp_http),
         ("otlp limits", current.limits != new.limits),
-        (
-            "store.segment_size",
-            current.store.segment_size != new.store.segment_size,
-        ),
+        ("remote_write", current.remote_write != new.remote_write),
+        ("forward", current.forward != new.forward),
+        ("store", current.store != new.store),
+        ("query limits", current.query != new.query),
         ("log.format", current.log.format != new.log.format),
         (
             "telemetry.otlp_endpoint",

@@ -51,7 +51,7 @@ struct SourceView {
 }
 
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Vec<AgentView>>, ApiError> {
-    let store = api.gate.store().ok_or(ApiError::Starting)?;
+    let store = api.store()?;
     let now_ms = api.clock.wall_ms();
     let agents = store.agents().into_iter();
     Ok(Json(

@@ -8,14 +8,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use query::instant;
+use query::promql::Interrupt;
 use store::labels::{Labels, METRIC_NAME};
 use store::read::Sample;
-
+use tokio::runtime::Handle;
 use wire::text::{self, Exposition};
 
+use crate::config::query::QueryConfig;
+
+use super::Api;
 use super::answer::ApiError;
 use super::params::Params;
-use super::{Api, MAX_SAMPLES};
 
 pub(super) async fn federate(State(api): State<Arc<Api>>, params: Params) -> Response {
     match select(&api, &params).await {
@@ -27,20 +30,28 @@ pub(super) async fn federate(State(api): State<Arc<Api>>, params: Params) -> Res
 
 async fn select(api: &Api, params: &Params) -> Result<String, ApiError> {
     let selectors = params.selectors()?;
-    let store = api.gate.store().ok_or(ApiError::Starting)?;
+    let store = api.store()?;
     let now_ms = api.clock.wall_ms();
-    // By name first: what a series has before its name in the order of labels must not tear a
-    // family apart.
-    let mut found: BTreeMap<(String, Labels), Sample> = BTreeMap::new();
-    for selector in &selectors {
-        let selected =
-            instant::select(&*store, selector, now_ms, instant::LOOKBACK, MAX_SAMPLES).await?;
-        for (labels, sample) in selected {
-            let name = clean_name(labels.metric_name()).into_owned();
-            found.insert((name, labels), sample);
+    let QueryConfig {
+        lookback,
+        max_samples,
+        ..
+    } = *api.queries.config();
+    let work = move |interrupt: &Interrupt| {
+        // By name first: what a series has before its name in the order of labels must not tear a
+        // family apart.
+        let mut found: BTreeMap<(String, Labels), Sample> = BTreeMap::new();
+        for selector in &selectors {
+            interrupt.check()?;
+            let selected = instant::select(&*store, selector, now_ms, lookback, max_samples);
+            for (labels, sample) in Handle::current().block_on(selected)? {
+                let name = clean_name(labels.metric_name()).into_owned();
+                found.insert((name, labels), sample);
+            }
         }
-    }
-    Ok(render(&found))
+        Ok(render(&found))
+    };
+    api.queries.run(None, work).await
 }
 
 fn render(found: &BTreeMap<(String, Labels), Sample>) -> String {

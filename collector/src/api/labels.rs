@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use serde_json::{Map, Value};
-use store::labels::Labels;
 use store::read::Read;
+use tokio::runtime::Handle;
 
 use super::Api;
-use super::answer::{ApiError, success_listing};
+use super::answer::{ApiError, listing, written};
+use super::escaped;
+use super::json::Json;
 use super::params::Params;
 
 pub(super) async fn names(
@@ -17,9 +18,12 @@ pub(super) async fn names(
     params: Params,
 ) -> Result<Response, ApiError> {
     let (selectors, range, limit) = (params.selectors()?, params.range()?, params.limit()?);
-    let store = api.gate.store().ok_or(ApiError::Starting)?;
-    let found = store.label_names(&selectors, range, limit).await?;
-    Ok(success_listing(found, Value::from))
+    let store = api.store()?;
+    let work = move |_: &_| {
+        let found = Handle::current().block_on(store.label_names(&selectors, range, limit))?;
+        Ok(listing(&found, |text, name| text.string(name)))
+    };
+    api.queries.run(None, work).await.map(written)
 }
 
 pub(super) async fn values(
@@ -27,10 +31,18 @@ pub(super) async fn values(
     Path(name): Path<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
+    let name = escaped::unescape(&name);
+    if name.is_empty() {
+        return Err(ApiError::bad_data("invalid label name: \"\""));
+    }
     let (selectors, range, limit) = (params.selectors()?, params.range()?, params.limit()?);
-    let store = api.gate.store().ok_or(ApiError::Starting)?;
-    let found = store.label_values(&name, &selectors, range, limit).await?;
-    Ok(success_listing(found, Value::from))
+    let store = api.store()?;
+    let work = move |_: &_| {
+        let found = store.label_values(&name, &selectors, range, limit);
+        let found = Handle::current().block_on(found)?;
+        Ok(listing(&found, |text, value| text.string(value)))
+    };
+    api.queries.run(None, work).await.map(written)
 }
 
 pub(super) async fn series(
@@ -39,17 +51,13 @@ pub(super) async fn series(
 ) -> Result<Response, ApiError> {
     let selectors = params.selectors()?;
     if selectors.is_empty() {
-        return Err(ApiError::BadData("no match[] parameter provided".into()));
+        return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let (range, limit) = (params.range()?, params.limit()?);
-    let store = api.gate.store().ok_or(ApiError::Starting)?;
-    let found = store.series(&selectors, range, limit).await?;
-    Ok(success_listing(found, |labels| object_of(&labels)))
-}
-
-fn object_of(labels: &Labels) -> Value {
-    let pairs = labels
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.into()));
-    Value::Object(pairs.collect::<Map<_, _>>())
+    let store = api.store()?;
+    let work = move |_: &_| {
+        let found = Handle::current().block_on(store.series(&selectors, range, limit))?;
+        Ok(listing(&found, Json::labels))
+    };
+    api.queries.run(None, work).await.map(written)
 }

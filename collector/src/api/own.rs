@@ -30,7 +30,7 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
     match api.gate.store() {
         Some(_) => "Nightshift is ready.\n".into_response(),
         None => {
-            let message = format!("{}\n", ApiError::Starting.message());
+            let message = format!("{}\n", ApiError::starting().message());
             (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
         }
     }

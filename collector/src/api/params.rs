@@ -1,13 +1,25 @@
-//! Parameters, from the query string and from a form, each as often as it is given.
+//! Parameters, from the query string and from a form, each as often as it is given. Errors are worded
+//! as Prometheus words them.
 
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::{FromRequest, Query, Request};
 use axum::{Form, RequestExt};
 use http::Method;
+use http_body_util::BodyExt;
+use query::promql;
 use query::selector;
 use store::read::{Selector, TimeRange};
 
 use super::answer::ApiError;
 use super::time;
+
+/// Largest form: a thousand selectors of a kilobyte each.
+const MAX_FORM: usize = 1 << 20;
+
+/// How much of a larger one is read and thrown away.
+const MAX_PASSED_OVER: usize = 32 << 20;
 
 /// The parameters of a request, in the order given.
 #[derive(Debug, Default)]
@@ -18,21 +30,58 @@ type Pairs = Vec<(String, String)>;
 impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = ApiError;
 
+    /// What a form says counts more than what the address says.
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let Query(mut pairs) = Query::<Pairs>::try_from_uri(request.uri())
-            .map_err(|error| ApiError::BadData(error.to_string()))?;
+        let Query(in_address) = Query::<Pairs>::try_from_uri(request.uri())
+            .map_err(|error| ApiError::bad_data(error.to_string()))?;
+        let mut pairs = Pairs::new();
         if request.method() == Method::POST {
-            let Form(form) = request
+            let (head, body) = request.into_parts();
+            let form = Request::from_parts(head, Body::from(read(body).await?));
+            let Form(form) = form
                 .extract::<Form<Pairs>, _>()
                 .await
-                .map_err(|error| ApiError::BadData(error.to_string()))?;
-            pairs.extend(form);
+                .map_err(|error| ApiError::bad_data(error.to_string()))?;
+            pairs = form;
         }
+        pairs.extend(in_address);
         Ok(Self(pairs))
     }
 }
 
+/// The whole body. One that is too large is read on for a while before it is refused: a client that
+/// is cut off while it writes would see a broken connection and never the reason.
+async fn read(mut body: Body) -> Result<Vec<u8>, ApiError> {
+    let mut kept = Vec::new();
+    let mut passed_over = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ApiError::bad_data(error.to_string()))?;
+        let Ok(bytes) = frame.into_data() else {
+            continue;
+        };
+        if passed_over == 0 && kept.len() + bytes.len() <= MAX_FORM {
+            kept.extend_from_slice(&bytes);
+        } else {
+            passed_over += bytes.len();
+        }
+        if passed_over > MAX_PASSED_OVER {
+            break;
+        }
+    }
+    if passed_over == 0 {
+        return Ok(kept);
+    }
+    let limit = MAX_FORM >> 20;
+    let error = ApiError::bad_data(format!("the form is larger than {limit} MiB"));
+    Err(error.with_hint("ask in several requests, or by patterns instead of lists"))
+}
+
 impl Params {
+    /// The expression; empty where there is none.
+    pub(super) fn query(&self) -> &str {
+        self.first("query").unwrap_or_default()
+    }
+
     /// The `match[]` parameters as selectors.
     pub(super) fn selectors(&self) -> Result<Vec<Selector>, ApiError> {
         let given = self.0.iter().filter(|(name, _)| name == "match[]");
@@ -45,35 +94,115 @@ impl Params {
 
     /// `start` to `end`; what is not given has no bound.
     pub(super) fn range(&self) -> Result<TimeRange, ApiError> {
-        let moment = |name, default| match self.first(name) {
-            None => Ok(default),
-            Some(text) => time::parse(text).ok_or_else(|| {
-                ApiError::parameter(name, format!("cannot parse {text:?} to a valid timestamp"))
-            }),
+        let range = TimeRange {
+            from_ms: self.time_or("start", TimeRange::ALL.from_ms)?,
+            to_ms: self.time_or("end", TimeRange::ALL.to_ms)?,
         };
-        Ok(TimeRange {
-            from_ms: moment("start", TimeRange::ALL.from_ms)?,
-            to_ms: moment("end", TimeRange::ALL.to_ms)?,
+        Ok(range)
+    }
+
+    /// A moment that must be given, in milliseconds since 1970.
+    pub(super) fn time(&self, name: &str) -> Result<i64, ApiError> {
+        let text = self.first(name).unwrap_or_default();
+        parse_time(name, text)
+    }
+
+    /// A moment that need not be given.
+    pub(super) fn time_or(&self, name: &str, default: i64) -> Result<i64, ApiError> {
+        self.first(name)
+            .map_or(Ok(default), |text| parse_time(name, text))
+    }
+
+    /// `step`, which must be given and lead forward.
+    pub(super) fn step(&self) -> Result<Duration, ApiError> {
+        let text = self.first("step").unwrap_or_default();
+        let step = parse_duration("step", text)?;
+        let step = u64::try_from(step).ok().filter(|step| *step > 0);
+        step.map(Duration::from_millis).ok_or_else(|| {
+            let message = "zero or negative query resolution step widths are not accepted. \
+                           Try a positive integer";
+            ApiError::parameter("step", message)
         })
+    }
+
+    /// A duration that need not be given; one of nothing or less counts as not given.
+    pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, ApiError> {
+        let Some(text) = self.first(name) else {
+            return Ok(None);
+        };
+        let duration = u64::try_from(parse_duration(name, text)?).ok();
+        let duration = duration.filter(|duration| *duration > 0);
+        Ok(duration.map(Duration::from_millis))
+    }
+
+    /// One selector that need not be given.
+    pub(super) fn selector(&self, name: &str) -> Result<Option<Selector>, ApiError> {
+        let given = self.first(name);
+        given
+            .map(|text| selector::parse(text).map_err(|error| ApiError::parameter(name, error)))
+            .transpose()
     }
 
     /// `limit`; 0 is none.
     pub(super) fn limit(&self) -> Result<Option<usize>, ApiError> {
-        let Some(text) = self.first("limit") else {
-            return Ok(None);
-        };
-        let limit: i64 = text.parse().map_err(|_| {
-            ApiError::parameter("limit", format!("cannot parse {text:?} to a number"))
-        })?;
-        let limit = usize::try_from(limit)
-            .map_err(|_| ApiError::parameter("limit", "limit must be non-negative"))?;
-        Ok((limit > 0).then_some(limit))
+        self.limit_of("limit")
     }
 
-    fn first(&self, name: &str) -> Option<&str> {
+    /// A limit under another name; 0 is none.
+    pub(super) fn limit_of(&self, name: &str) -> Result<Option<usize>, ApiError> {
+        let Some(text) = self.first(name) else {
+            return Ok(None);
+        };
+        let count: i64 = text
+            .parse()
+            .map_err(|_| ApiError::parameter(name, format!("cannot parse {text:?} to a number")))?;
+        let count = usize::try_from(count)
+            .map_err(|_| ApiError::parameter(name, format!("{name} must be non-negative")))?;
+        Ok(Some(count).filter(|count| *count > 0))
+    }
+
+    /// The first value that is not empty.
+    pub(super) fn first(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(candidate, value)| candidate == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
+    }
+}
+
+fn parse_time(name: &str, text: &str) -> Result<i64, ApiError> {
+    time::parse(text).ok_or_else(|| {
+        ApiError::parameter(name, format!("cannot parse {text:?} to a valid timestamp"))
+    })
+}
+
+/// Milliseconds, from seconds as a number or from a duration as PromQL has it.
+fn parse_duration(name: &str, text: &str) -> Result<i64, ApiError> {
+    let wrong = |why: &str| {
+        ApiError::parameter(
+            name,
+            format!("cannot parse {text:?} to a valid duration{why}"),
+        )
+    };
+    match text.parse::<f64>() {
+        _ if text.is_empty() => Err(wrong("")),
+        Ok(seconds) => {
+            let milliseconds = seconds * 1_000.0;
+            // Prometheus counts in nanoseconds, which fit for 292 years.
+            let fits = milliseconds.abs() < i64::MAX as f64 / 1e6;
+            #[allow(clippy::cast_possible_truncation)]
+            if fits {
+                // A step of less than a millisecond is not nothing.
+                let up = if milliseconds > 0.0 {
+                    milliseconds.max(1.0)
+                } else {
+                    milliseconds
+                };
+                Ok(up as i64)
+            } else {
+                Err(wrong(". It overflows int64"))
+            }
+        }
+        Err(_) => promql::duration_ms(text).ok_or_else(|| wrong("")),
     }
 }

@@ -1,7 +1,7 @@
 //! Moments as Prometheus' API takes them: seconds since 1970 as a number, or RFC 3339.
 
 /// Milliseconds since 1970; nothing if the text is neither.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub(crate) fn parse(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
         let milliseconds = (seconds * 1_000.0).round();
         // Exact up to a quarter of a million years.
@@ -10,6 +10,15 @@ pub(super) fn parse(text: &str) -> Option<i64> {
         return fits.then_some(milliseconds as i64);
     }
     parse_rfc3339(text)
+}
+
+/// A moment as RFC 3339 has it, in UTC.
+pub(crate) fn rfc3339(at_ms: i64) -> String {
+    let (days, in_day) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000));
+    let (year, month, day) = date_of(days);
+    let (hour, minute) = (in_day / 3_600_000, in_day / 60_000 % 60);
+    let (second, millisecond) = (in_day / 1_000 % 60, in_day % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
 fn parse_rfc3339(text: &str) -> Option<i64> {
@@ -81,19 +90,46 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
+const FROM_MARCH_OF_YEAR_0: i64 = 719_468;
+
 /// The proleptic Gregorian calendar, with years that begin in March so that leap days come last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     let day_of_year = (153 * month + 2) / 5 + day - 1;
-    const FROM_MARCH_OF_YEAR_0: i64 = 719_468;
     year * 365 + leap_days + day_of_year - FROM_MARCH_OF_YEAR_0
+}
+
+/// The inverse: in an era of 400 years every day has one place.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let days = days + FROM_MARCH_OF_YEAR_0;
+    let (era, in_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let in_year = in_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * in_year + 2) / 153;
+    let day = in_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    (year, month, day)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_written_as_they_are_read() {
+        let check = |at_ms: i64, expected: &str| {
+            assert_eq!(rfc3339(at_ms), expected);
+            assert_eq!(parse(expected), Some(at_ms), "{expected}");
+        };
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(1_709_209_845_678, "2024-02-29T12:30:45.678Z");
+        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
+        check(-1, "1969-12-31T23:59:59.999Z");
+        check(4_107_542_399_999, "2100-02-28T23:59:59.999Z");
+    }
 
     #[test]
     fn moments_are_read() {

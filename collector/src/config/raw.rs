@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Problem;
+use super::query::RawQuery;
+use crate::remote::forward::config::RawForward;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +19,13 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) otlp: RawOtlp,
     #[serde(default)]
+    pub(super) remote_write: RawRemoteWrite,
+    #[serde(default)]
+    pub(super) forward: Vec<RawForward>,
+    #[serde(default)]
     pub(super) store: RawStore,
+    #[serde(default)]
+    pub(super) query: RawQuery,
     #[serde(default)]
     pub(super) tls: RawTls,
     #[serde(default)]
@@ -43,12 +51,23 @@ pub(super) struct RawOtlp {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawRemoteWrite {
+    /// Largest body as sent.
+    pub(super) max_request_size: Option<String>,
+    /// Largest body once decompressed.
+    pub(super) max_decompressed_size: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawStore {
     /// How long after its arrival a sample is kept.
     pub(super) retention: Option<String>,
-    /// Samples kept at the most.
+    /// Bytes of blocks kept at the most.
+    pub(super) max_size: Option<String>,
+    /// Samples in memory before they go to a block early.
     pub(super) max_samples: Option<i64>,
-    /// Series kept at the most.
+    /// Series in memory, likewise.
     pub(super) max_series: Option<i64>,
     /// Size after which a new file of the journal is begun.
     pub(super) segment_size: Option<String>,

@@ -30,6 +30,8 @@ fn the_sample_parses_and_says_the_defaults() {
     said.otlp_grpc = OtlpPort::Usual("127.0.0.1:4317".into());
     said.otlp_http = OtlpPort::Usual("127.0.0.1:4318".into());
     said.otlp_endpoint = None;
+    assert_eq!(said.store.max_size, Some(100 << 30));
+    said.store.max_size = None;
     assert_eq!(said, default);
 }
 
@@ -44,9 +46,14 @@ fn every_option_is_in_the_sample() {
         "max_decompressed_size",
         "max_concurrent_requests",
         "retention",
+        "max_size",
         "max_samples",
         "max_series",
         "segment_size",
+        "timeout",
+        "max_memory",
+        "concurrency",
+        "lookback",
         "format",
         "level",
         "otlp_endpoint",
@@ -67,6 +74,12 @@ fn all_problems_are_told_at_once() {
         retention = "5s"
         max_samples = -1
         segment_size = "1 parsec"
+        [query]
+        timeout = "0s"
+        max_samples = 0
+        max_memory = "1KiB"
+        concurrency = -4
+        lookback = "5"
         [log]
         format = "xml"
         level = "loud=very=much"
@@ -86,6 +99,11 @@ fn all_problems_are_told_at_once() {
         "store.retention",
         "store.max_samples",
         "store.segment_size",
+        "query.timeout",
+        "query.lookback",
+        "query.max_samples",
+        "query.concurrency",
+        "query.max_memory",
         "log.format",
         "log.level",
         "telemetry.otlp_endpoint",

@@ -3,16 +3,16 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use store::memory::Bounds;
 use tracing_subscriber::EnvFilter;
 use wire::quantity::{Period, Size};
 
-use super::raw::{Raw, RawLog, RawOtlp, RawStore, RawTls};
+use super::raw::{Raw, RawLog, RawOtlp, RawRemoteWrite, RawStore, RawTls};
 use super::{
     Config, Limits, LogConfig, LogFormat, MIN_RETENTION, OtlpPort, Overrides, Problem, Problems,
-    StoreConfig, TlsConfig,
+    RemoteWriteLimits, StoreConfig, TlsConfig, query,
 };
 use crate::identity::handshake::PlainText;
+use crate::remote::forward;
 
 const DATA: &str = "/var/lib/nightshift";
 const LISTEN: &str = "127.0.0.1:7700";
@@ -46,7 +46,10 @@ pub(super) fn validate(raw: Raw, overrides: &Overrides) -> Result<Config, Vec<Pr
         otlp_grpc,
         otlp_http,
         limits: limits(&mut problems, &raw.otlp),
+        remote_write: remote_write_limits(&mut problems, &raw.remote_write),
+        forward: forward::config::validate(raw.forward, &mut problems),
         store: store_config(&mut problems, &raw.store),
+        query: query::validate(&mut problems, &raw.query),
         tls: tls_config(&mut problems, raw.tls),
         log: log_config(&mut problems, raw.log, overrides.log_format),
         otlp_endpoint: otlp_endpoint(&mut problems, endpoint.or(overrides.otlp_endpoint.clone())),
@@ -106,11 +109,6 @@ fn with_port(listen: &str, port: u16) -> String {
 
 fn limits(problems: &mut Problems, raw: &RawOtlp) -> Limits {
     let default = Limits::default();
-    let size = |problems: &mut Problems, key: &str, text: &Option<String>, default: usize| {
-        let size = quantity(problems, key, text.as_deref(), Size(default as u64));
-        // Beyond the decoder's own bound a larger one would mean nothing.
-        number_within(problems, key, i128::from(size.0), 1 << 10, 1 << 30) as usize
-    };
     let max_request_size = size(
         problems,
         "otlp.max_request_size",
@@ -135,6 +133,30 @@ fn limits(problems: &mut Problems, raw: &RawOtlp) -> Limits {
     }
 }
 
+fn remote_write_limits(problems: &mut Problems, raw: &RawRemoteWrite) -> RemoteWriteLimits {
+    let default = RemoteWriteLimits::default();
+    RemoteWriteLimits {
+        max_request_size: size(
+            problems,
+            "remote_write.max_request_size",
+            &raw.max_request_size,
+            default.max_request_size,
+        ),
+        max_decompressed_size: size(
+            problems,
+            "remote_write.max_decompressed_size",
+            &raw.max_decompressed_size,
+            default.max_decompressed_size,
+        ),
+    }
+}
+
+fn size(problems: &mut Problems, key: &str, text: &Option<String>, default: usize) -> usize {
+    let size = quantity(problems, key, text.as_deref(), Size(default as u64));
+    // Beyond the decoders' own bound a larger one would mean nothing.
+    number_within(problems, key, i128::from(size.0), 1 << 10, 1 << 30) as usize
+}
+
 fn store_config(problems: &mut Problems, raw: &RawStore) -> StoreConfig {
     let default = StoreConfig::default();
     let key = "store.retention";
@@ -142,33 +164,25 @@ fn store_config(problems: &mut Problems, raw: &RawStore) -> StoreConfig {
         problems,
         key,
         raw.retention.as_deref(),
-        Period(default.bounds.retention),
+        Period(default.retention),
     );
-    // The store is in memory: a month is more than anyone has room for.
-    let longest = Duration::from_secs(31 * 86_400);
+    let longest = Duration::from_secs(3_660 * 86_400);
     if !(MIN_RETENTION..=longest).contains(&retention.0) {
         let (least, most) = (Period(MIN_RETENTION), Period(longest));
         let message = format!("{retention} is not between {least} and {most}");
-        problems.add(
-            key,
-            message,
-            format!("write {}", Period(default.bounds.retention)),
-        );
+        problems.add(key, message, format!("write {}", Period(default.retention)));
     }
     let mut count = |key, given: Option<i64>, default: u64| {
         let given = given.map_or(i128::from(default), i128::from);
         number_within(problems, key, given, 1_000, 1 << 40)
     };
-    let max_samples = count(
-        "store.max_samples",
-        raw.max_samples,
-        default.bounds.max_samples,
-    );
-    let max_series = count(
-        "store.max_series",
-        raw.max_series,
-        default.bounds.max_series,
-    );
+    let max_samples = count("store.max_samples", raw.max_samples, default.max_samples);
+    let max_series = count("store.max_series", raw.max_series, default.max_series);
+    let max_size = raw.max_size.as_deref().map(|text| {
+        let key = "store.max_size";
+        let size = quantity(problems, key, Some(text), Size(1 << 40));
+        number_within(problems, key, i128::from(size.0), 1 << 24, 1 << 50)
+    });
     let key = "store.segment_size";
     let size = quantity(
         problems,
@@ -177,11 +191,10 @@ fn store_config(problems: &mut Problems, raw: &RawStore) -> StoreConfig {
         Size(default.segment_size),
     );
     StoreConfig {
-        bounds: Bounds {
-            retention: retention.0,
-            max_samples,
-            max_series,
-        },
+        retention: retention.0,
+        max_size,
+        max_samples,
+        max_series,
         segment_size: number_within(problems, key, i128::from(size.0), 1 << 16, 1 << 30),
     }
 }
@@ -221,7 +234,7 @@ fn otlp_endpoint(problems: &mut Problems, given: Option<String>) -> Option<Strin
     Some(endpoint)
 }
 
-fn quantity<T>(problems: &mut Problems, key: &str, given: Option<&str>, default: T) -> T
+pub(super) fn quantity<T>(problems: &mut Problems, key: &str, given: Option<&str>, default: T) -> T
 where
     T: FromStr<Err: std::fmt::Display> + std::fmt::Display,
 {
@@ -240,7 +253,13 @@ where
 }
 
 /// The number, brought within bounds after it was complained about.
-fn number_within(problems: &mut Problems, key: &str, number: i128, least: u64, most: u64) -> u64 {
+pub(super) fn number_within(
+    problems: &mut Problems,
+    key: &str,
+    number: i128,
+    least: u64,
+    most: u64,
+) -> u64 {
     let (low, high) = (i128::from(least), i128::from(most));
     if !(low..=high).contains(&number) {
         let message = format!("{number} is not between {least} and {most}");

@@ -1,7 +1,7 @@
 //! OTLP over HTTP: `POST /v1/metrics`, protobuf or JSON, plain or compressed. Errors are a
 //! `google.rpc.Status` in the format of the request, as the OTLP specification asks.
 
-mod body;
+pub(crate) mod body;
 
 use std::sync::Arc;
 

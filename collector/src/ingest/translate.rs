@@ -8,17 +8,19 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Metric, ResourceMetrics, ScopeMetrics, metric::Data,
+    AggregationTemporality, Exemplar as OtlpExemplar, Metric, ResourceMetrics, ScopeMetrics,
+    metric::Data,
 };
 use store::append::{Arrival, Delivery, Origin, Row};
 use store::labels::Labels;
-use store::read::{Metadata, Sample};
+use store::read::{Exemplar, Metadata, Sample};
 use wire::batch::HOST_ATTRIBUTE;
 use wire::metric::Kind;
 
 use super::attributes::{self, Attributes};
+use super::exemplars;
 use super::naming::{self, Naming};
-use super::points::{self, Parts};
+use super::points::{self, Part, Parts};
 
 /// A request's labels, written out for every series, may take this much. A resource's labels are
 /// sent once and stored with each of its series, so a small request could otherwise become huge.
@@ -106,6 +108,7 @@ fn translate_resource(
     let mut sink = Sink {
         rows: Vec::new(),
         metadata: BTreeMap::new(),
+        exemplars: Vec::new(),
         rejected,
         budget,
         arrived_ms: arrival.wall_ms,
@@ -116,6 +119,7 @@ fn translate_resource(
         arrival,
         rows: sink.rows,
         metadata: sink.metadata.into_iter().collect(),
+        exemplars: sink.exemplars,
     };
     let is_empty = delivery.rows.is_empty() && delivery.origin.is_none();
     Ok((!is_empty).then_some(delivery))
@@ -125,9 +129,18 @@ fn translate_resource(
 struct Sink<'a> {
     rows: Vec<Row>,
     metadata: BTreeMap<String, Metadata>,
+    exemplars: Vec<(Labels, Exemplar)>,
     rejected: &'a mut Rejected,
     budget: &'a mut usize,
     arrived_ms: i64,
+}
+
+/// What is of interest in a data point of whatever kind.
+struct Taken {
+    parts: Parts,
+    time_unix_nano: u64,
+    attributes: Vec<KeyValue>,
+    exemplars: Vec<OtlpExemplar>,
 }
 
 /// One metric, as its points need to know it.
@@ -175,30 +188,29 @@ impl Sink<'_> {
             Some(Data::Gauge(gauge)) => self.numbers(&named, gauge.data_points),
             Some(Data::Sum(sum)) => self.numbers(&named, sum.data_points),
             Some(Data::Histogram(histogram)) => {
-                self.points(&named, histogram.data_points, |point| {
-                    (
-                        points::histogram(&point),
-                        point.time_unix_nano,
-                        point.attributes,
-                    )
+                self.points(&named, histogram.data_points, |point| Taken {
+                    parts: points::histogram(&point),
+                    time_unix_nano: point.time_unix_nano,
+                    attributes: point.attributes,
+                    exemplars: point.exemplars,
                 })
             }
             Some(Data::ExponentialHistogram(histogram)) => {
-                self.points(&named, histogram.data_points, |point| {
-                    (
-                        points::exponential(&point),
-                        point.time_unix_nano,
-                        point.attributes,
-                    )
+                self.points(&named, histogram.data_points, |point| Taken {
+                    parts: points::exponential(&point),
+                    time_unix_nano: point.time_unix_nano,
+                    attributes: point.attributes,
+                    exemplars: point.exemplars,
                 })
             }
-            Some(Data::Summary(summary)) => self.points(&named, summary.data_points, |point| {
-                (
-                    points::summary(&point),
-                    point.time_unix_nano,
-                    point.attributes,
-                )
-            }),
+            Some(Data::Summary(summary)) => {
+                self.points(&named, summary.data_points, |point| Taken {
+                    parts: points::summary(&point),
+                    time_unix_nano: point.time_unix_nano,
+                    attributes: point.attributes,
+                    exemplars: Vec::new(),
+                })
+            }
             None => Ok(()),
         }
     }
@@ -208,12 +220,11 @@ impl Sink<'_> {
         named: &Named<'_>,
         points: Vec<opentelemetry_proto::tonic::metrics::v1::NumberDataPoint>,
     ) -> Result<(), TooLarge> {
-        self.points(named, points, |point| {
-            (
-                points::number(&point),
-                point.time_unix_nano,
-                point.attributes,
-            )
+        self.points(named, points, |point| Taken {
+            parts: points::number(&point),
+            time_unix_nano: point.time_unix_nano,
+            attributes: point.attributes,
+            exemplars: point.exemplars,
         })
     }
 
@@ -221,31 +232,38 @@ impl Sink<'_> {
         &mut self,
         named: &Named<'_>,
         points: Vec<P>,
-        take_apart: impl Fn(P) -> (Parts, u64, Vec<KeyValue>),
+        take_apart: impl Fn(P) -> Taken,
     ) -> Result<(), TooLarge> {
         for point in points {
-            let (parts, time_unix_nano, attributes) = take_apart(point);
-            let parts = match parts {
+            let taken = take_apart(point);
+            let parts = match taken.parts {
                 Ok(parts) => parts,
                 Err(why) => {
                     self.rejected.add(1, why);
                     continue;
                 }
             };
-            let at_ms = match time_unix_nano {
+            let at_ms = match taken.time_unix_nano {
                 0 => self.arrived_ms,
                 nanoseconds => (nanoseconds / 1_000_000).cast_signed(),
             };
-            let attributes = attributes::read(attributes);
-            for part in parts {
+            let attributes = attributes::read(taken.attributes);
+            let labels_of = |part: &Part| {
                 let name = format!("{}{}", named.name, part.suffix);
                 let extra = part.label.as_ref().map(|(n, v)| (*n, v.as_str()));
-                let labels = naming::labels_of(&name, named.naming, &attributes, extra);
+                naming::labels_of(&name, named.naming, &attributes, extra)
+            };
+            for exemplar in taken.exemplars.into_iter().filter_map(exemplars::translate) {
+                if let Some(place) = exemplars::part_of(&parts, exemplar.sample.value) {
+                    self.push_exemplar(labels_of(&parts[place]), exemplar)?;
+                }
+            }
+            for part in &parts {
                 let sample = Sample {
                     at_ms,
                     value: part.value,
                 };
-                self.push(labels, sample)?;
+                self.push(labels_of(part), sample)?;
             }
         }
         Ok(())
@@ -292,9 +310,20 @@ impl Sink<'_> {
     }
 
     fn push(&mut self, labels: Labels, sample: Sample) -> Result<(), TooLarge> {
-        let bytes = labels.as_encoded().len() + size_of::<Row>();
-        *self.budget = self.budget.checked_sub(bytes).ok_or(TooLarge)?;
+        self.spend(labels.as_encoded().len() + size_of::<Row>())?;
         self.rows.push(Row { labels, sample });
+        Ok(())
+    }
+
+    fn push_exemplar(&mut self, series: Labels, exemplar: Exemplar) -> Result<(), TooLarge> {
+        let labels = series.as_encoded().len() + exemplar.labels.as_encoded().len();
+        self.spend(labels + size_of::<(Labels, Exemplar)>())?;
+        self.exemplars.push((series, exemplar));
+        Ok(())
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), TooLarge> {
+        *self.budget = self.budget.checked_sub(bytes).ok_or(TooLarge)?;
         Ok(())
     }
 }

@@ -4,13 +4,20 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod asking;
+mod bounded;
 mod client;
+mod clients;
 mod crash;
 mod grpc;
+mod hostile;
 mod http;
 mod life;
 mod limits;
 mod prometheus;
+mod query;
+mod remote;
 mod server;
 mod starting;
+mod status;
 mod traces;

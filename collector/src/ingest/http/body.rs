@@ -3,16 +3,22 @@
 use std::io::{self, Read};
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::HeaderValue;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
 
 use super::super::{BODY_TIMEOUT, Refusal};
 
 /// zstd needs a window of the size that the sender chose; 8 MiB is the most that the content coding
 /// allows, and what every level but the experimental ones keeps to.
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// How many times the bound is read of a body that is too large, to be thrown away. A connection that
+/// is closed on a sender who is still writing may take the answer with it, and who sees no answer
+/// sends again for ever.
+const DISCARDED: usize = 16;
 
 /// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +46,34 @@ impl Encoding {
 }
 
 /// Reads a body of up to `most` bytes, within the time that one may take.
-pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
-    let collected = Limited::new(body, most).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, collected).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(most, "")),
-        Ok(Err(error)) => Err(Refusal::Malformed(error.to_string())),
+pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
+    match tokio::time::timeout(BODY_TIMEOUT, gather(body, most)).await {
+        Ok(outcome) => outcome,
         Err(_elapsed) => Err(Refusal::Slow),
     }
+}
+
+async fn gather(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
+    // What a sender announces is believed as far as it may send.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(most);
+    let mut gathered = BytesMut::with_capacity(announced.min(most));
+    let mut length = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        length = length.saturating_add(piece.len());
+        if length <= most {
+            gathered.extend_from_slice(&piece);
+        } else if length > most.saturating_mul(DISCARDED) {
+            break;
+        }
+    }
+    if length > most {
+        return Err(too_large(most, ""));
+    }
+    Ok(gathered.freeze())
 }
 
 /// Decompresses a body to up to `most` bytes.

@@ -1,7 +1,7 @@
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Histogram, HistogramDataPoint, NumberDataPoint, Sum, Summary, SummaryDataPoint,
-    number_data_point,
+    exemplar, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
@@ -402,4 +402,53 @@ fn values_of_every_type_become_text() {
         rows(&translated.unwrap()),
         [r#"m{a=1.5,b=AQI=,c=[1,"a"],d={"k":"v"}} 1 @5000"#]
     );
+}
+
+#[test]
+fn exemplars_come_with_the_series_they_measure() {
+    let exemplar = |value| OtlpExemplar {
+        time_unix_nano: 4_000_000_000,
+        value: Some(exemplar::Value::AsDouble(value)),
+        trace_id: vec![7; 16],
+        ..Default::default()
+    };
+    let histogram = HistogramDataPoint {
+        explicit_bounds: vec![0.5],
+        bucket_counts: vec![1, 2],
+        count: 3,
+        exemplars: vec![exemplar(0.25), exemplar(2.0)],
+        ..Default::default()
+    };
+    let counter = NumberDataPoint {
+        exemplars: vec![exemplar(1.0)],
+        ..point(9.0, vec![])
+    };
+    let metrics = vec![
+        metric(
+            "latency",
+            "s",
+            Data::Histogram(Histogram {
+                data_points: vec![histogram],
+                aggregation_temporality: 2,
+            }),
+        ),
+        metric("requests", "", sum(2, true, vec![counter])),
+    ];
+    let translated = translate(request(service(), metrics), ARRIVAL).unwrap();
+    let kept = translated.deliveries[0].exemplars.iter();
+    let kept: Vec<_> = kept
+        .map(|(series, exemplar)| {
+            let le = series.get("le").unwrap_or("-");
+            let trace = exemplar.labels.get("trace_id").unwrap();
+            let value = exemplar.sample.value;
+            assert_eq!(trace, "07070707070707070707070707070707");
+            format!("{} {le} {value}", series.metric_name())
+        })
+        .collect();
+    let expected = [
+        "latency_seconds_bucket 0.5 0.25",
+        "latency_seconds_bucket +Inf 2",
+        "requests_total - 1",
+    ];
+    assert_eq!(kept, expected);
 }
