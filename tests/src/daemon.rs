@@ -10,6 +10,7 @@ mod collector;
 mod complaints;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,12 +28,16 @@ use crate::lab::folder::Folder;
 use crate::lab::launch::Launch;
 use crate::lab::process::Process;
 
+/// Enough to see how it came to a failure, and little enough to be read.
+const LAST_WORDS: usize = 40;
+
 /// One of our daemons with its log, over all its starts.
 #[derive(Debug)]
 pub struct Daemon {
     name: String,
     program: PathBuf,
     args: Vec<OsString>,
+    env: Vec<(String, String)>,
     folder: Arc<Folder>,
     /// Absent between a stop and the next start.
     process: Mutex<Option<Process>>,
@@ -53,6 +58,7 @@ impl Daemon {
             name: name.to_owned(),
             program,
             args: Vec::new(),
+            env: Vec::new(),
             folder: Arc::clone(folder),
             process: Mutex::new(None),
             complaints: Complaints::default(),
@@ -62,6 +68,13 @@ impl Daemon {
     #[must_use]
     pub fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Further variables of its environment.
+    #[must_use]
+    pub fn env(mut self, env: &[(String, String)]) -> Self {
+        self.env.extend_from_slice(env);
         self
     }
 
@@ -75,6 +88,8 @@ impl Daemon {
     pub fn start(&self) -> Result<()> {
         ensure!(self.running().is_none(), "{} runs already", self.name);
         let launch = Launch::new(&self.name, &self.program, Account::Own).args(&self.args);
+        let launch =
+            (self.env.iter()).fold(launch, |launch, (name, value)| launch.env(name, value));
         let process = self.folder.start(&launch)?;
         *self.locked() = Some(process);
         Ok(())
@@ -131,6 +146,15 @@ impl Daemon {
         read(&self.log_path())
     }
 
+    /// For whoever reads why a test failed: the log is gone with its folder.
+    fn tell_last_words(&self, log: &str) {
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
+        let words = format!("--- {} said last:\n{}\n", self.name, last.join("\n"));
+        // Nothing can be done about a standard error that takes no more.
+        drop(std::io::stderr().write_all(words.as_bytes()));
+    }
+
     fn running(&self) -> Option<Process> {
         self.locked()
             .clone()
@@ -144,11 +168,12 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        let log = self.log().unwrap_or_default();
         // A test that fails already says why by itself; a second panic would hide it.
         if thread::panicking() {
+            self.tell_last_words(&log);
             return;
         }
-        let log = self.log().unwrap_or_default();
         let unexpected = self.complaints.unexpected(&log);
         assert!(
             unexpected.is_empty(),

@@ -4,6 +4,8 @@
 //! - [`lab`]: servers in a temporary folder, which vanish with everything that they left.
 //! - [`daemon`]: our own binaries as supervised processes, their logs read to the end.
 //! - [`demo`]: the lab with a collector and an agent a node, for a person.
+//! - [`stage`]: a lab with a collector and its agents, on which an end-to-end test plays.
+//! - [`differential`]: the same samples and questions to Prometheus and to the collector.
 //! - [`wait`]: waiting on a state with a deadline, the only way in which a test waits.
 //! - [`http`]: asking the daemons.
 //! - [`parity`] and [`tree`]: comparing with an exporter, and recorded folders to compare over.
@@ -15,9 +17,11 @@ pub mod bench;
 pub mod campaign;
 pub mod daemon;
 pub mod demo;
+pub mod differential;
 pub mod http;
 pub mod lab;
 pub mod parity;
+pub mod stage;
 pub mod tidy;
 pub mod tree;
 pub mod wait;

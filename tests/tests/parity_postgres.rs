@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use cluster::{Cluster, until};
 use nightshift_agent::schedule::{self, Plan};
+use nightshift_agent::sources::login::Host;
 use nightshift_agent::sources::postgres::Postgres;
-use nightshift_agent::sources::postgres::dsn::Host;
 use tests::parity::{Exporter, Exposition, Readings, Table, Tolerance, compare};
 
 const PROGRAM: &str = "/usr/bin/prometheus-postgres-exporter";

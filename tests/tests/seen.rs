@@ -6,62 +6,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use tests::daemon::{Agent, Collector, Config, Watched};
+use tests::daemon::Watched;
 use tests::lab::Lab;
-use tests::lab::builder::Builder;
 use tests::lab::docker::Docker;
 use tests::lab::node::Node;
 use tests::lab::roles::Role;
-use tests::wait::{GENEROUS, wait_for};
+use tests::stage::Stage;
 
 /// Short, so that tests are; PostgreSQL's source keeps nearly a second of each for its tail.
 const INTERVAL: Duration = Duration::from_secs(3);
-
-/// A lab, a collector, and an agent for some of its nodes.
-struct Stage {
-    // Dropped first to last: the agents before the collector, the collector before the lab.
-    agents: Vec<Agent>,
-    collector: Collector,
-    lab: Lab,
-}
-
-impl Stage {
-    async fn start(builder: Builder, watched: Watched) -> Result<Self> {
-        let lab = builder.customers(100).start().await?;
-        let collector = Collector::start(lab.folder(), "127.0.0.1:0").await?;
-        let mut agents = Vec::new();
-        for node in lab.nodes() {
-            let mut config = Config::for_node(&lab, node, watched)?;
-            config.collectors = vec![format!("http://{}", collector.endpoints()?.listen)];
-            config.interval = INTERVAL;
-            agents.push(Agent::start(lab.folder(), &config).await?);
-        }
-        Ok(Self {
-            agents,
-            collector,
-            lab,
-        })
-    }
-
-    /// Waits until the one series that `selector` finds has a value that passes.
-    async fn wait(&self, selector: &str, passes: impl Fn(f64) -> bool) -> f64 {
-        let look = || async {
-            let value = self.collector.value(selector).await?;
-            ensure!(passes(value), "{selector} is {value}");
-            anyhow::Ok(value)
-        };
-        wait_for(selector, GENEROUS, look).await.unwrap()
-    }
-
-    /// Ends the daemons in order, which also judges their logs.
-    async fn end(self) {
-        for agent in &self.agents {
-            agent.daemon().stop().await.unwrap();
-        }
-        self.collector.daemon().stop().await.unwrap();
-    }
-}
 
 fn instance(node: &Node) -> String {
     format!("instance=\"agent-{}:{}\"", node.name(), node.port())
@@ -69,7 +22,9 @@ fn instance(node: &Node) -> String {
 
 #[tokio::test]
 async fn rows_written_show_in_the_counters() {
-    let stage = Stage::start(Lab::builder(), Watched::Node).await.unwrap();
+    let stage = Stage::start(Lab::builder(), Watched::Node, INTERVAL)
+        .await
+        .unwrap();
     let inserted = "pg_stat_user_tables_n_tup_ins{datname=\"loans\",relname=\"branches\"}";
     let before = stage.wait(inserted, |value| value > 0.0).await;
     let rows = "INSERT INTO branches SELECT n, 'Branch ' || n, 'Vienna' FROM generate_series(1001, 1500) n";
@@ -87,12 +42,12 @@ async fn rows_written_show_in_the_counters() {
             .unwrap();
     }
     stage.wait(commits, |value| value >= before + 20.0).await;
-    stage.end().await;
+    stage.end().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_paused_replica_shows_its_lag_in_bytes_and_seconds() {
-    let stage = Stage::start(Lab::builder().replicas(1), Watched::Node)
+    let stage = Stage::start(Lab::builder().replicas(1), Watched::Node, INTERVAL)
         .await
         .unwrap();
     let [replica] = stage.lab.replicas() else {
@@ -126,12 +81,14 @@ async fn a_paused_replica_shows_its_lag_in_bytes_and_seconds() {
     replica.resume_replay().await.unwrap();
     stage.wait(&bytes, |value| value == 0.0).await;
     stage.wait(&seconds, |value| value < first).await;
-    stage.end().await;
+    stage.end().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_broken_archive_command_shows_as_failures_and_a_growing_backlog() {
-    let stage = Stage::start(Lab::builder(), Watched::Node).await.unwrap();
+    let stage = Stage::start(Lab::builder(), Watched::Node, INTERVAL)
+        .await
+        .unwrap();
     let primary = stage.lab.primary();
     stage
         .wait("pg_stat_archiver_archived_count", |_| true)
@@ -162,12 +119,14 @@ async fn a_broken_archive_command_shows_as_failures_and_a_growing_backlog() {
     stage
         .wait("pg_stat_archiver_archived_count", |value| value >= 3.0)
         .await;
-    stage.end().await;
+    stage.end().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_blocked_session_shows_as_a_tree() {
-    let stage = Stage::start(Lab::builder(), Watched::Node).await.unwrap();
+    let stage = Stage::start(Lab::builder(), Watched::Node, INTERVAL)
+        .await
+        .unwrap();
     let primary = stage.lab.primary();
     let open = || primary.session(Role::Superuser, "loans");
     let (root, middle, leaf) = (
@@ -207,14 +166,14 @@ async fn a_blocked_session_shows_as_a_tree() {
     stage
         .wait("pg_blocked_sessions", |value| value == 0.0)
         .await;
-    stage.end().await;
+    stage.end().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_container_killed_by_its_memory_limit_shows() {
     // Where no engine can run there is no container to see; the lab says why.
     Docker::available().unwrap();
-    let stage = Stage::start(Lab::builder().docker(true), Watched::Everything)
+    let stage = Stage::start(Lab::builder().docker(true), Watched::Everything, INTERVAL)
         .await
         .unwrap();
     let docker = stage.lab.docker().unwrap();
@@ -232,15 +191,19 @@ async fn a_container_killed_by_its_memory_limit_shows() {
     docker.run_unhealthy("ill").await.unwrap();
     let ill = "container_health_status{name=\"ill\",status=\"unhealthy\"}";
     stage.wait(ill, |value| value == 1.0).await;
-    stage.end().await;
+    stage.end().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_stopped_etl_job_shows_as_age() {
     let every = std::time::Duration::from_millis(300);
-    let stage = Stage::start(Lab::builder().etl_every(every), Watched::Everything)
-        .await
-        .unwrap();
+    let stage = Stage::start(
+        Lab::builder().etl_every(every),
+        Watched::Everything,
+        INTERVAL,
+    )
+    .await
+    .unwrap();
     let age = "etl_last_success_age_seconds";
     stage.wait(age, |value| value < 2.0).await;
     let runs = stage.wait("etl_succeeded_total", |value| value > 0.0).await;
@@ -252,5 +215,5 @@ async fn a_stopped_etl_job_shows_as_age() {
     let stale = stage.wait(age, |value| value > 6.0).await;
     stage.lab.etl().run_once().await.unwrap();
     stage.wait(age, |value| value < stale - 2.0).await;
-    stage.end().await;
+    stage.end().await.unwrap();
 }

@@ -1,17 +1,20 @@
 //! `make bench`: measures Nightshift beside its peers on this machine and writes docs/benchmarks.md.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
-use tests::bench::agent;
+use clap::{Parser, ValueEnum};
+use tests::bench::{agent, document, ingest};
 
 /// Measures Nightshift beside its peers on this machine, in one run.
 #[derive(Parser)]
 struct Options {
-    /// Seconds to measure for.
+    /// Only this one; the sections of the others stay as they are.
+    #[arg(long)]
+    only: Option<Benchmark>,
+    /// Seconds to measure the agent for.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Where the tables are written.
@@ -19,21 +22,41 @@ struct Options {
     write: PathBuf,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Benchmark {
+    /// The agent beside exporters.
+    Agent,
+    /// Remote write beside Prometheus and VictoriaMetrics.
+    Ingest,
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let plan = agent::Plan {
-        length: Duration::from_secs(options.seconds),
-        interval: Duration::from_secs(1),
-        warm_up: Duration::from_secs(20),
-    };
-    let table = agent::run(plan).await?;
-    let text = format!(
-        "# Benchmarks\n\nMade by `make bench` (`--seconds {}`). Machines differ and are shared: read the \
-         ratios.\n\n## The agent beside the exporters it replaces\n\n{table}",
-        options.seconds
-    );
-    std::io::stdout().write_all(text.as_bytes())?;
-    std::fs::write(&options.write, text)
-        .with_context(|| format!("write {}", options.write.display()))
+    let is_wanted = |one| options.only.is_none_or(|only| only == one);
+    if is_wanted(Benchmark::Agent) {
+        let plan = agent::Plan {
+            length: Duration::from_secs(options.seconds),
+            interval: Duration::from_secs(1),
+            warm_up: Duration::from_secs(20),
+        };
+        let table = agent::run(plan).await?;
+        write(
+            &options.write,
+            "The agent beside the exporters it replaces",
+            &table,
+        )?;
+    }
+    if is_wanted(Benchmark::Ingest) {
+        let table = ingest::run(&ingest::LOADS).await?;
+        write(&options.write, "Metrics in by remote write", &table)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, title: &str, table: &str) -> Result<()> {
+    std::io::stdout().write_all(format!("## {title}\n\n{table}\n").as_bytes())?;
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    std::fs::write(path, document::with_section(&before, title, table))
+        .with_context(|| format!("write {}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! `make soak`: the long fault campaigns. Writes what they came to to docs/soak.md.
+//! `make soak`: the long campaigns of faults and of random input. Writes what they came to to docs/soak.md.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tests::campaign::loss;
+use tests::campaign::{fuzz, loss};
 
-/// Runs the fault campaigns for as long as one likes.
+/// Runs the campaigns for as long as one likes.
 #[derive(Parser)]
 struct Options {
     /// For how many minutes new campaigns are begun.
@@ -20,21 +20,60 @@ struct Options {
     /// The first campaign's seed; each further one has the next.
     #[arg(long, default_value_t = 1_000)]
     seed: u64,
+    /// For how many seconds each property is tried with new cases.
+    #[arg(long, default_value_t = 120)]
+    fuzz_seconds: u64,
     /// Where the findings are written.
     #[arg(long, default_value = "docs/soak.md")]
     write: PathBuf,
 }
 
+/// What is said of a build that `make soak` does not make.
+const PROFILE: &str = if cfg!(debug_assertions) {
+    ", but in a debug build"
+} else {
+    ""
+};
+
+/// A report that grows, on the terminal too, and how many campaigns failed.
+struct Report {
+    text: String,
+    failed: u32,
+}
+
+impl Report {
+    fn add(&mut self, text: &str) -> Result<()> {
+        std::io::stdout().write_all(text.as_bytes())?;
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    let mut report = Report {
+        text: String::new(),
+        failed: 0,
+    };
+    report.add(&format!(
+        "# What the long campaigns found\n\nMade by `make soak ARGS=\"--minutes {} --rounds {} --seed {} \
+         --fuzz-seconds {}\"`{}.\n",
+        options.minutes, options.rounds, options.seed, options.fuzz_seconds, PROFILE
+    ))?;
+    losses(&options, &mut report).await?;
+    properties(&options, &mut report).await?;
+    std::fs::write(&options.write, &report.text)
+        .with_context(|| format!("write {}", options.write.display()))?;
+    anyhow::ensure!(report.failed == 0, "{} campaigns failed", report.failed);
+    Ok(())
+}
+
+async fn losses(options: &Options, report: &mut Report) -> Result<()> {
+    report.add(
+        "\n## Loss: agent and collector killed, kept apart, the spool torn, its disk filled\n\n",
+    )?;
     let end = Instant::now() + Duration::from_secs(options.minutes * 60);
-    let mut report = format!(
-        "# What the long campaigns found\n\nMade by `make soak ARGS=\"--minutes {} --rounds {} --seed {}\"`.\n\n\
-         ## Loss: agent and collector killed, kept apart, the spool torn\n\n",
-        options.minutes, options.rounds, options.seed
-    );
-    let mut failed = 0;
     for seed in options.seed.. {
         // Six collections a second for a minute and more.
         let plan = loss::Plan {
@@ -42,21 +81,26 @@ async fn main() -> Result<()> {
             seed,
             away: 600,
         };
-        let line = match loss::run(plan).await {
-            Ok(outcome) => format!("- seed {seed}: balanced. {outcome}\n"),
+        match loss::run(plan).await {
+            Ok(outcome) => report.add(&format!("- seed {seed}: balanced. {outcome}\n"))?,
             Err(error) => {
-                failed += 1;
-                format!("- seed {seed}: **{error:#}**\n")
+                report.failed += 1;
+                report.add(&format!("- seed {seed}: **{error:#}**\n"))?;
             }
-        };
-        std::io::stdout().write_all(line.as_bytes())?;
-        report.push_str(&line);
+        }
         if Instant::now() >= end {
             break;
         }
     }
-    std::fs::write(&options.write, report)
-        .with_context(|| format!("write {}", options.write.display()))?;
-    anyhow::ensure!(failed == 0, "{failed} campaigns did not balance");
+    Ok(())
+}
+
+async fn properties(options: &Options, report: &mut Report) -> Result<()> {
+    report.add("\n## Properties: random bytes, texts and queries\n\n")?;
+    for target in fuzz::TARGETS {
+        let outcome = fuzz::run(target, Duration::from_secs(options.fuzz_seconds)).await?;
+        report.failed += u32::from(outcome.found.is_some());
+        report.add(&format!("- {target}: {outcome}\n"))?;
+    }
     Ok(())
 }

@@ -46,6 +46,8 @@ pub struct Config {
     pub interval: Duration,
     /// Further TOML, appended.
     pub further: String,
+    /// Further variables of its environment.
+    pub env: Vec<(String, String)>,
     sections: Vec<Section>,
 }
 
@@ -82,6 +84,7 @@ impl Config {
             collectors: Vec::new(),
             interval: Duration::from_secs(10),
             further: String::new(),
+            env: Vec::new(),
             sections: Vec::new(),
         }
     }
@@ -199,7 +202,10 @@ impl Agent {
         let file = folder.write(format!("{}/agent.toml", config.name), &text)?;
         let daemon = Daemon::new(folder, &config.name, "nightshift-agent").await?;
         let agent = Self {
-            daemon: daemon.args(["run", "--config"]).args([file]),
+            daemon: daemon
+                .args(["run", "--config"])
+                .args([file])
+                .env(&config.env),
             expose,
             home,
         };

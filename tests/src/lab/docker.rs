@@ -10,9 +10,10 @@ use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use serde_json::Value;
 
@@ -33,7 +34,8 @@ const HEALTH_INTERVAL: &str = "500ms";
 /// A running engine.
 #[derive(Debug)]
 pub struct Docker {
-    process: Process,
+    /// Its latest start, which may have ended.
+    process: Mutex<Process>,
     folder: Arc<Folder>,
 }
 
@@ -84,15 +86,31 @@ impl Docker {
         Self::available()?;
         let process = folder.start(&engine(folder)?)?;
         let docker = Self {
-            process,
+            process: Mutex::new(process),
             folder: Arc::clone(folder),
         };
         if let Err(error) = docker.prepare().await {
             // A lab that can do without Docker goes on, and a half-started engine is of no use to it.
-            docker.process.kill().await?;
+            docker.process().kill().await?;
             return Err(error);
         }
         Ok(docker)
+    }
+
+    /// Stops the engine in order, and with it its containers; its socket vanishes.
+    pub async fn stop(&self) -> Result<()> {
+        let status = self.process().stop(Signal::SIGTERM).await?;
+        ensure!(status.success(), "the engine stopped with {status}");
+        ensure!(!self.socket().exists(), "the engine left its socket");
+        Ok(())
+    }
+
+    /// Starts the engine after a stop, and waits until it answers. Containers with a restart policy
+    /// come back.
+    pub async fn start_again(&self) -> Result<()> {
+        let process = self.folder.start(&engine(&self.folder)?)?;
+        *self.locked() = process;
+        self.answers().await
     }
 
     /// The path of its socket.
@@ -103,8 +121,8 @@ impl Docker {
 
     /// The engine's process.
     #[must_use]
-    pub fn process(&self) -> &Process {
-        &self.process
+    pub fn process(&self) -> Process {
+        self.locked().clone()
     }
 
     /// Runs `docker` with these words and returns what it printed.
@@ -197,14 +215,23 @@ impl Docker {
     }
 
     async fn prepare(&self) -> Result<()> {
+        self.answers().await?;
+        self.make_image().await
+    }
+
+    async fn answers(&self) -> Result<()> {
+        let process = self.process();
         wait_for("Docker answers", GENEROUS, || async {
-            match self.process.check_running() {
+            match process.check_running() {
                 Ok(()) => self.cli(&["version"]).await.map(|_| Ok(())),
                 Err(ended) => Ok(Err(ended)),
             }
         })
-        .await??;
-        self.make_image().await
+        .await?
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Busybox alone, with the names under which the lab calls it.

@@ -16,7 +16,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use nix::unistd::geteuid;
 
+use super::account::Account;
 use super::launch::Launch;
 use super::process::Process;
 
@@ -98,6 +100,19 @@ impl Folder {
             fs::create_dir_all(parent).with_context(|| format!("make {}", parent.display()))?;
         }
         fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Mounts an empty file system of `bytes` in memory at `path`, relative to the folder, with which
+    /// it vanishes. Only root can.
+    pub async fn mount(&self, path: impl AsRef<Path>, bytes: u64) -> Result<PathBuf> {
+        ensure!(geteuid().is_root(), "only root can mount a small disk");
+        let path = self.path.join(path);
+        fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
+        let mount = Launch::new("mount", "mount", Account::Own)
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(&path);
+        self.run(&mount).await?;
         Ok(path)
     }
 

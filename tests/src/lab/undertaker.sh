@@ -47,6 +47,10 @@ for _ in $(seq 200); do
   sleep 0.05
 done
 release_shared_memory
+# The one mounted last first, for it may lie in another.
+awk '{print $2}' /proc/self/mounts | tac | while read -r mount; do
+  case "$mount" in "$folder"/*) umount -l "$mount" ;; esac
+done
 [ ! -d "$folder/docker" ] || find /sys/fs/cgroup -depth -path "*/$name*" -type d -exec rmdir {} + 2>/dev/null
 rm -rf --one-file-system "$folder"
 [ -z "$(inhabitants)" ] && [ ! -e "$folder" ]
