@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wire::batch::BatchId;
 
@@ -64,11 +65,93 @@ pub struct Delivery {
     pub exemplars: Vec<(Labels, Exemplar)>,
 }
 
+/// How far the time of a sample may be from where it belongs. Only what comes without an identity is
+/// held to it: an agent's spool may hold hours, and what a host with a wrong clock has to say must not
+/// be lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// How far ahead of the moment of its arrival; any time if nothing.
+    pub future: Option<Duration>,
+    /// How far behind both the moment of its arrival and the newest sample of its series in memory; any
+    /// time if nothing. A series that is not in memory takes any.
+    pub late: Option<Duration>,
+}
+
+/// How many samples and exemplars of a delivery were refused for their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Too far in the future.
+    pub future: u64,
+    /// Too late.
+    pub late: u64,
+    /// Exemplars too far in the future.
+    pub exemplars: u64,
+}
+
+impl Refused {
+    /// Whether all was taken.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl TimeLimits {
+    /// Takes out of a delivery what must not be stored; `newest` says the time of the newest sample
+    /// of a series.
+    pub(crate) fn sift(
+        &self,
+        delivery: &mut Delivery,
+        newest: impl Fn(&Labels) -> Option<i64>,
+    ) -> Refused {
+        let mut refused = Refused::default();
+        if delivery.origin.is_some() {
+            return refused;
+        }
+        let now_ms = delivery.arrival.wall_ms;
+        let ahead_ms = self.future.map(millis);
+        let latest_ms = ahead_ms.map_or(i64::MAX, |ahead_ms| now_ms.saturating_add(ahead_ms));
+        let behind_ms = self.late.map(millis);
+        let in_time_ms = behind_ms.map_or(i64::MIN, |behind_ms| now_ms.saturating_sub(behind_ms));
+        delivery.rows.retain(|row| {
+            let at_ms = row.sample.at_ms;
+            if at_ms > latest_ms {
+                refused.future += 1;
+                return false;
+            }
+            // Nearly all is in time, and needs no look at its series.
+            if at_ms >= in_time_ms {
+                return true;
+            }
+            // One sample from a clock that runs ahead must not make all others late.
+            let newest_ms = newest(&row.labels).map(|newest_ms| newest_ms.min(latest_ms));
+            let is_late = newest_ms
+                .zip(behind_ms)
+                .is_some_and(|(newest_ms, behind_ms)| at_ms < newest_ms.saturating_sub(behind_ms));
+            refused.late += u64::from(is_late);
+            !is_late
+        });
+        delivery.exemplars.retain(|(_, exemplar)| {
+            let is_ahead = exemplar.sample.at_ms > latest_ms;
+            refused.exemplars += u64::from(is_ahead);
+            !is_ahead
+        });
+        refused
+    }
+}
+
+/// Whole milliseconds, or as many as there can be.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is in the store.
     Stored,
+    /// It is in the store, but for what its time forbids.
+    StoredInPart(Refused),
     /// It was in the store already.
     Duplicate,
 }
@@ -117,7 +200,8 @@ pub enum AppendError {
 
 /// Takes deliveries in.
 pub trait Append {
-    /// Stores each delivery unless one with its identity is in the store already, and says which.
+    /// Stores each delivery unless one with its identity is in the store already, and says which. A
+    /// store may hold those without an identity to [`TimeLimits`].
     ///
     /// After success every delivery is in the store exactly once and readers see it; a durable store
     /// has it on disk. After an error none is acknowledged: some may be in the store, and giving all
@@ -131,4 +215,14 @@ pub trait Append {
         &self,
         deliveries: Vec<Delivery>,
     ) -> impl Future<Output = Result<Vec<Outcome>, AppendError>> + Send;
+}
+
+/// What became of deliveries of which something was refused beforehand.
+pub(crate) fn in_part(mut outcomes: Vec<Outcome>, refused: &[Refused]) -> Vec<Outcome> {
+    for (outcome, refused) in outcomes.iter_mut().zip(refused) {
+        if *outcome == Outcome::Stored && !refused.is_none() {
+            *outcome = Outcome::StoredInPart(*refused);
+        }
+    }
+    outcomes
 }

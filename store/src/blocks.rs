@@ -24,6 +24,7 @@ mod lines;
 mod merge;
 mod meta;
 mod objects;
+mod owner;
 mod rollup;
 mod rows;
 mod select;
@@ -31,6 +32,7 @@ mod sheet;
 mod shelf;
 mod table;
 mod thinning;
+mod times;
 mod work;
 mod write;
 
@@ -56,6 +58,8 @@ pub use damage::{Damage, ObjectsError, WriteError};
 pub use inspect::Repair;
 pub use meta::{BlockId, Provenance, Resolution};
 pub use objects::Objects;
+pub use owner::{OwnedError, Owner};
+pub(crate) use select::Wanted;
 
 /// How blocks are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +141,9 @@ pub enum OpenError {
     /// The store of objects refused.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// Somebody else writes there.
+    #[error(transparent)]
+    Owned(#[from] OwnedError),
     /// A newer version wrote a block.
     #[error("{object} was written in format {version}, which this version does not know")]
     Version {
@@ -228,10 +235,16 @@ impl Blocks {
         opening: Opening,
     ) -> Result<(Self, Vec<Damage>), OpenError> {
         let cache = Arc::new(Cache::new(options.cache_bytes));
+        if opening == Opening::ToServe
+            && let Some(owner) = &objects.owner
+        {
+            owner.claim(&*objects.store).await?;
+        }
         let (shelf, damages) = Shelf::open(&objects, cache, opening).await?;
         let target = Target {
             objects: objects.store,
             runtime: Handle::current(),
+            owner: objects.owner,
         };
         let inner = Inner {
             shelf,
@@ -284,20 +297,33 @@ impl Blocks {
         // Samples are thinned out before they are let go, and let go even if the disk is too full to
         // write anything.
         let tidied = self.tidy(now_ms, &mut upkeep, &mut report);
-        let Inner {
-            shelf,
-            options,
-            target,
-            ..
-        } = &*self.0;
+        let Inner { shelf, options, .. } = &*self.0;
         let blocks = shelf.blocks();
         let metas: Vec<&Meta> = blocks.iter().map(|block| &block.meta).collect();
         let gone = compact::expired(&metas, options, now_ms);
         drop(blocks);
         shelf.retire(&gone);
         report.expired = gone.len();
-        report.deleted = target.runtime.block_on(shelf.delete_retired())?;
+        report.deleted = self.delete_retired()?;
         tidied.map(|()| report)
+    }
+
+    /// Merges whatever will ever be merged, be the time for it over or not.
+    pub fn merge_all(&self) -> Result<Report, WriteError> {
+        let mut report = Report::default();
+        while self.merge_next(i64::MAX, &mut report)? {}
+        report.deleted = self.delete_retired()?;
+        Ok(report)
+    }
+
+    /// Deletes what nobody reads any more.
+    fn delete_retired(&self) -> Result<usize, WriteError> {
+        let Inner { shelf, target, .. } = &*self.0;
+        if !shelf.has_retired() {
+            return Ok(0);
+        }
+        target.confirm()?;
+        Ok(target.runtime.block_on(shelf.delete_retired())?)
     }
 
     /// Merges and thins out what is due.
@@ -408,6 +434,7 @@ impl Blocks {
         plan: Plan,
         fill: impl FnOnce(&mut BlockWriter) -> Result<(), WriteError>,
     ) -> Result<Meta, WriteError> {
+        self.0.target.confirm()?;
         let id = plan.id;
         let written = BlockWriter::create(&self.0.target, plan).and_then(|mut writer| {
             fill(&mut writer)?;

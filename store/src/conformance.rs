@@ -6,14 +6,15 @@
 mod model;
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use wire::batch::{AgentId, BatchId, RunId, Sequence};
 use wire::metric::Kind;
 
-use crate::append::{Append, Arrival, Delivery, Origin, Outcome, Row};
+use crate::append::{Append, Arrival, Delivery, Origin, Outcome, Refused, Row, TimeLimits};
 use crate::labels::Labels;
 use crate::matcher::Matcher;
-use crate::read::{Exemplar, Metadata, Read, ReadError, Sample, Selector, TimeRange};
+use crate::read::{Exemplar, Metadata, Read, ReadError, STALE, Sample, Selector, TimeRange};
 
 pub(crate) use model::check_against_model;
 
@@ -31,6 +32,70 @@ pub(crate) async fn check<S: Append + Read>(make_store: impl AsyncFn() -> S) {
     every_float_and_time_comes_back(&make_store().await).await;
     too_many_samples_are_an_error(&make_store().await).await;
 }
+
+/// Runs the cases of a store that takes what is at most a minute ahead, and an hour late.
+pub(crate) async fn check_time_limits<S: Append + Read>(store: &S) {
+    const MINUTE: i64 = 60_000;
+    const HOUR: i64 = 60 * MINUTE;
+    let now = 1_000 * HOUR;
+    let give = async |series: &str, times: &[i64]| {
+        let rows = times.iter().map(|at_ms| row(series, *at_ms, 1.0));
+        let mut delivery = anonymous(rows.collect());
+        delivery.arrival.wall_ms = now;
+        store.append(vec![delivery]).await.unwrap()[0]
+    };
+    let in_part = |future, late| {
+        Outcome::StoredInPart(Refused {
+            future,
+            late,
+            exemplars: 0,
+        })
+    };
+    // What is not known yet may begin at any time in the past, and be told in any order.
+    let old = [now - 700 * HOUR, now - 800 * HOUR, i64::MIN];
+    assert_eq!(give("__name__=old", &old).await, Outcome::Stored);
+    let late = [now - 700 * HOUR - HOUR, now - 701 * HOUR - 1];
+    assert_eq!(give("__name__=old", &late).await, in_part(0, 1));
+    // Up to the limit, and not a millisecond more.
+    let ahead = [now + MINUTE, now + MINUTE + 1, i64::MAX];
+    assert_eq!(give("__name__=new", &ahead).await, in_part(2, 0));
+    // Within the hour of the present everything is in time, however new the newest is.
+    assert_eq!(give("__name__=new", &[now - HOUR]).await, Outcome::Stored);
+    assert_eq!(give("__name__=new", &[now - HOUR - 1]).await, in_part(0, 1));
+    // An agent may be of any time, and does not make others late.
+    let rows = vec![row("__name__=far", now + 900 * HOUR, 1.0)];
+    let mut delivery = from_agent(AgentId::random(), RunId::random(), 1, rows);
+    delivery.arrival.wall_ms = now;
+    let outcomes = store.append(vec![delivery]).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Stored]);
+    assert_eq!(
+        give("__name__=far", &[now - HOUR / 2]).await,
+        Outcome::Stored
+    );
+    assert_eq!(found(store, &[]).await.len(), 8);
+
+    let mut delivery = anonymous(vec![row("__name__=new", now, 1.0)]);
+    delivery.arrival.wall_ms = now;
+    let exemplar = |at_ms| Exemplar {
+        labels: labels("trace_id=a"),
+        sample: Sample { at_ms, value: 1.0 },
+    };
+    delivery.exemplars = [now, now + HOUR]
+        .map(|at_ms| (labels("__name__=new"), exemplar(at_ms)))
+        .into();
+    let outcomes = store.append(vec![delivery]).await.unwrap();
+    let refused = Refused {
+        exemplars: 1,
+        ..Refused::default()
+    };
+    assert_eq!(outcomes, [Outcome::StoredInPart(refused)]);
+}
+
+/// The limits that [`check_time_limits`] counts on.
+pub(crate) const TIME_LIMITS: TimeLimits = TimeLimits {
+    future: Some(Duration::from_secs(60)),
+    late: Some(Duration::from_secs(3_600)),
+};
 
 /// Steady milliseconds that ascend over all tests of the process.
 fn arrival() -> Arrival {
@@ -400,7 +465,7 @@ async fn exemplars_are_found_by_their_series<S: Append + Read>(store: &S) {
 async fn every_float_and_time_comes_back<S: Append + Read>(store: &S) {
     let values = [
         f64::NAN,
-        f64::from_bits(0x7ff0_0000_0000_0002),
+        STALE,
         f64::INFINITY,
         f64::NEG_INFINITY,
         -0.0,

@@ -14,21 +14,22 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use wire::batch::AgentId;
 
-use crate::append::{Append, AppendError, Delivery, Outcome};
-use crate::blocks::{self, Blocks, BlocksStats, Objects, Opening, Provenance, Report, WriteError};
+use crate::append::{self, Append, AppendError, Delivery, Outcome, TimeLimits, millis};
+use crate::blocks::{
+    self, Blocks, BlocksStats, Objects, Opening, Provenance, Report, Wanted, WriteError,
+};
 use crate::journal::{self, Journal, JournalStats, Recovery};
 use crate::labels::Labels;
 use crate::ledger::Agent;
 use crate::matcher::Matcher;
-use crate::memory::{Bounds, Ripe, Stats};
+use crate::memory::{Bounds, Cardinality, Ripe, Stats};
 use crate::read::{
     Aspect, Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
 };
 use crate::tail::{Position, Stretch, Tail, TailError};
-
-mod merge;
 
 /// What a block holds at the least, unless memory is short: shorter blocks pack worse, longer ones
 /// keep more in memory and in the journal, which a start reads back.
@@ -49,6 +50,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How long an append may wait for the disk.
     pub commit_timeout: Duration,
+    /// How far the times of samples may be from where they belong.
+    pub limits: TimeLimits,
     /// How blocks are kept.
     pub blocks: blocks::Options,
 }
@@ -63,6 +66,7 @@ impl Default for Options {
             max_series: 1_000_000,
             segment_bytes: journal.segment_bytes,
             commit_timeout: journal.commit_timeout,
+            limits: TimeLimits::default(),
             blocks: blocks::Options::default(),
         }
     }
@@ -133,6 +137,8 @@ pub struct Embedded {
     options: Options,
     /// Held by whoever writes a block: two would write the same one.
     upkeep: tokio::sync::Mutex<()>,
+    /// Told when memory holds more than it should.
+    overfull: Notify,
 }
 
 impl fmt::Debug for Embedded {
@@ -144,16 +150,30 @@ impl fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// Opens the store, reading the journal back. Damage is no error: it is in what was found.
+    /// Opens a store that lies in folders of this machine; see [`Embedded::open_at`].
     pub async fn open(
         folders: Folders,
         options: Options,
         now_steady_ms: i64,
     ) -> Result<(Self, Found), OpenError> {
-        let objects = Objects::in_folder(&folders.blocks).map_err(|source| OpenError::Folder {
-            path: folders.blocks.clone(),
-            source,
-        })?;
+        let Folders { journal, blocks } = folders;
+        match Objects::in_folder(&blocks) {
+            Ok(objects) => Self::open_at(journal, objects, options, now_steady_ms).await,
+            Err(source) => Err(OpenError::Folder {
+                path: blocks,
+                source,
+            }),
+        }
+    }
+
+    /// Opens the store, reading the journal back. Damage is no error: it is in what was found. Blocks
+    /// are opened first; if that fails the journal is as it was.
+    pub async fn open_at(
+        journal: PathBuf,
+        objects: Objects,
+        options: Options,
+        now_steady_ms: i64,
+    ) -> Result<(Self, Found), OpenError> {
         let (blocks, damages) =
             Blocks::open(objects, options.blocks.clone(), Opening::ToServe).await?;
         let mark = blocks.mark();
@@ -169,7 +189,7 @@ impl Embedded {
             commit_timeout: options.commit_timeout,
         };
         let opening = tokio::task::spawn_blocking(move || {
-            Journal::open(&folders.journal, keeping, mark, now_steady_ms)
+            Journal::open(&journal, keeping, mark, now_steady_ms)
         });
         let (journal, recovery) = match opening.await {
             Ok(opened) => opened?,
@@ -184,6 +204,7 @@ impl Embedded {
             blocks,
             options,
             upkeep: tokio::sync::Mutex::default(),
+            overfull: Notify::new(),
         };
         Ok((store, found))
     }
@@ -205,6 +226,27 @@ impl Embedded {
         Ok(upkeep)
     }
 
+    /// Returns once memory holds more than it should, and [`Embedded::maintain`] is wanted before its
+    /// time: a burst of data would otherwise be turned away until then.
+    pub async fn overfull(&self) {
+        self.overfull.notified().await;
+    }
+
+    /// Writes everything that memory holds to blocks, and merges what may be merged, whatever its age:
+    /// for a store that takes nothing in meanwhile.
+    pub async fn compact(&self, now_steady_ms: i64) -> Result<Upkeep, WriteError> {
+        let _alone = self.upkeep.lock().await;
+        let mut upkeep = Upkeep::default();
+        self.journal.memory().end_generation();
+        if let Some(ripe) = self.journal.memory().ripe(i64::MAX) {
+            self.write_block(ripe, now_steady_ms).await?;
+            upkeep.written += 1;
+        }
+        let blocks = self.blocks.clone();
+        upkeep.blocks = in_background(move || blocks.merge_all()).await?;
+        Ok(upkeep)
+    }
+
     /// Finishes what waits and stops. Appends fail from here on; reads go on.
     pub async fn close(&self) {
         self.journal.close().await;
@@ -214,6 +256,12 @@ impl Embedded {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.journal.stats()
+    }
+
+    /// What fills memory, with so many entries of each kind at the most.
+    #[must_use]
+    pub fn cardinality(&self, most: usize) -> Cardinality {
+        self.journal.memory().cardinality(most)
     }
 
     /// What the journal did.
@@ -256,7 +304,7 @@ impl Embedded {
         let provenance = Provenance {
             arrived_from_ms: ripe.arrived_from_ms,
             arrived_to_ms: ripe.arrived_to_ms,
-            mark: self.journal.mark(ripe.arrived_to_ms).await,
+            mark: self.journal.mark(ripe).await,
         };
         let (blocks, memory) = (self.blocks.clone(), self.journal.shared_memory());
         in_background(move || blocks.add(memory.series_through(ripe.through), provenance)).await?;
@@ -274,18 +322,25 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
 }
 
 impl Append for Embedded {
-    async fn append(&self, deliveries: Vec<Delivery>) -> Result<Vec<Outcome>, AppendError> {
-        let (samples, series) = self.journal.memory().size();
+    async fn append(&self, mut deliveries: Vec<Delivery>) -> Result<Vec<Outcome>, AppendError> {
+        let memory = self.journal.memory();
+        let (samples, series) = memory.size();
         let Options {
             max_samples,
             max_series,
+            limits,
             ..
         } = self.options;
+        if samples > max_samples || series > max_series {
+            self.overfull.notify_one();
+        }
         // Blocks cannot be written, or not as fast as data come in.
         if samples / 2 > max_samples || series / 2 > max_series {
             return Err(AppendError::Busy);
         }
-        self.journal.append(deliveries).await
+        let refused = memory.sift(&limits, &mut deliveries);
+        let outcomes = self.journal.append(deliveries).await?;
+        Ok(append::in_part(outcomes, &refused))
     }
 }
 
@@ -310,16 +365,13 @@ impl Read for Embedded {
         max_samples: usize,
     ) -> Result<Vec<Series>, ReadError> {
         let newer = self.journal.select(selector, range, max_samples).await?;
-        let older = self
-            .blocks
-            .select_aspect(selector, range, aspect, max_samples);
-        let older = older.await?;
-        let merged = merge::series(older, newer);
-        let samples: usize = merged.iter().map(|series| series.samples.len()).sum();
-        if samples > max_samples {
-            return Err(ReadError::TooManySamples { limit: max_samples });
-        }
-        Ok(merged)
+        let wanted = Wanted {
+            selector: [selector.to_vec()],
+            range,
+            aspect,
+            max_samples,
+        };
+        self.blocks.select_below(&wanted, newer).await
     }
 
     async fn series(
@@ -330,7 +382,7 @@ impl Read for Embedded {
     ) -> Result<Listing<Labels>, ReadError> {
         let newer = self.journal.series(selectors, range, limit).await?;
         let older = self.blocks.series(selectors, range, limit).await?;
-        Ok(merge::listings(newer, older, limit))
+        Ok(newer.and(older, limit))
     }
 
     async fn label_names(
@@ -341,7 +393,7 @@ impl Read for Embedded {
     ) -> Result<Listing<String>, ReadError> {
         let newer = self.journal.label_names(selectors, range, limit).await?;
         let older = self.blocks.label_names(selectors, range, limit).await?;
-        Ok(merge::listings(newer, older, limit))
+        Ok(newer.and(older, limit))
     }
 
     async fn label_values(
@@ -359,7 +411,7 @@ impl Read for Embedded {
             .blocks
             .label_values(label, selectors, range, limit)
             .await?;
-        Ok(merge::listings(newer, older, limit))
+        Ok(newer.and(older, limit))
     }
 
     async fn metadata(&self, family: Option<&str>) -> Result<Vec<(String, Metadata)>, ReadError> {
@@ -388,10 +440,6 @@ impl Tail for Embedded {
     fn pending(&self, from: Position) -> u64 {
         self.journal.pending(from)
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@
 //! which nothing is kept in memory any more are deleted. FORMAT.md says what lies on disk.
 //!
 //! It leaves to others: to lock the folder (one process at a time), to read the clocks, and to call
-//! [`Journal::expire`] every so often.
+//! [`Journal::release`] once something is durable elsewhere.
 
 mod codec;
 mod commit;
+mod dictionary;
+mod frames;
+mod numbering;
 mod record;
 mod replay;
 mod segment;
@@ -33,7 +36,7 @@ use crate::read::{
     Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
 };
 
-use commit::{Job, Pending, Writer};
+use commit::{Job, Pending, Prepared, Writer};
 use stats::SharedStats;
 
 pub use replay::{Damage, Recovery};
@@ -106,6 +109,8 @@ pub struct Journal {
     memory: Arc<Memory>,
     stats: SharedStats,
     commit_timeout: Duration,
+    /// What followers remember.
+    known: tail::Known,
     /// None once closed.
     open: Mutex<Option<Open>>,
 }
@@ -136,7 +141,9 @@ impl Journal {
             memory: Arc::clone(&memory),
             stats: stats.clone(),
             segment_bytes: options.segment_bytes,
-            next_number: segments.last().map_or(1, |last| last.number + 1),
+            // Above the mark even where the files are gone: what is written from now on is in no
+            // block, and must not be taken for what is.
+            next_number: segments.last().map_or(0, |last| last.number).max(mark) + 1,
             sealed: segments,
             tail: None,
         };
@@ -151,19 +158,17 @@ impl Journal {
             memory,
             stats,
             commit_timeout: options.commit_timeout,
+            known: tail::Known::default(),
             open: Mutex::new(Some(Open { jobs, writer })),
         };
         Ok((journal, recovery))
     }
 
-    /// The number of the last segment that holds nothing which arrived after a moment, nor any
-    /// segment before it; 0 where there is none, or the disk hangs.
-    pub async fn mark(&self, arrived_to_ms: i64) -> u64 {
+    /// The number of the last segment that holds nothing but what is ripe, as no segment before it
+    /// does; 0 where there is none, or the disk hangs.
+    pub async fn mark(&self, ripe: Ripe) -> u64 {
         let (done, wait) = oneshot::channel();
-        let job = Job::Mark {
-            arrived_to_ms,
-            done,
-        };
+        let job = Job::Mark { ripe, done };
         match self.ask(job) {
             true => wait.await.unwrap_or_default(),
             false => 0,
@@ -245,8 +250,9 @@ impl Append for Journal {
     async fn append(&self, deliveries: Vec<Delivery>) -> Result<Vec<Outcome>, AppendError> {
         let jobs = self.jobs().ok_or(AppendError::Closed)?;
         // Encoding and compressing is the work; many requests do it at once, before the one writer.
-        let framed = tokio::task::spawn_blocking(move || frame_all(deliveries)).await;
-        let deliveries = framed.map_err(|_panicked| AppendError::Closed)??;
+        let memory = Arc::clone(&self.memory);
+        let prepared = tokio::task::spawn_blocking(move || prepare_all(deliveries, &memory)).await;
+        let deliveries = prepared.map_err(|_panicked| AppendError::Closed)??;
         let (answer, wait) = oneshot::channel();
         let pending = Pending { deliveries, answer };
         jobs.try_send(Job::Append(pending))
@@ -263,13 +269,10 @@ impl Append for Journal {
     }
 }
 
-fn frame_all(deliveries: Vec<Delivery>) -> Result<Vec<(Delivery, Vec<u8>)>, AppendError> {
+fn prepare_all(deliveries: Vec<Delivery>, memory: &Memory) -> Result<Vec<Prepared>, AppendError> {
     deliveries
         .into_iter()
-        .map(|delivery| {
-            let frame = record::encode_delivery(&delivery)?;
-            Ok((delivery, frame))
-        })
+        .map(|delivery| Prepared::of(delivery, memory))
         .collect()
 }
 

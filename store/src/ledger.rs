@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use wire::batch::{AgentId, BatchId, RunId, Sequence};
 
-use crate::append::{Delivery, Origin};
+use crate::append::{Arrival, Delivery, Origin};
 
 /// Ten times the largest fleet that one collector is meant for.
 pub const MAX_AGENTS: usize = 10_000;
@@ -76,6 +76,29 @@ pub struct SourceSeen {
     pub last_seen_ms: i64,
 }
 
+/// What the ledger wants to know of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// When it arrived.
+    pub arrival: Arrival,
+    /// How many numbers it has.
+    pub rows: u64,
+    /// When the newest of them was measured.
+    pub newest_ms: Option<i64>,
+}
+
+impl Summary {
+    /// Of a delivery.
+    #[must_use]
+    pub fn of(delivery: &Delivery) -> Self {
+        Self {
+            arrival: delivery.arrival,
+            rows: delivery.rows.len() as u64,
+            newest_ms: delivery.rows.iter().map(|row| row.sample.at_ms).max(),
+        }
+    }
+}
+
 impl Ledger {
     /// Whether a delivery with this identity is in the store.
     #[must_use]
@@ -96,7 +119,7 @@ impl Ledger {
     }
 
     /// Writes a delivery down that is now in the store, or that came once more.
-    pub fn record(&mut self, origin: &Origin, delivery: &Delivery) {
+    pub fn record(&mut self, origin: &Origin, delivery: &Summary) {
         if !self.agents.contains_key(&origin.id.agent) {
             self.make_room_for_an_agent();
         }
@@ -162,16 +185,15 @@ impl Agent {
         is_new
     }
 
-    fn hear(&mut self, origin: &Origin, delivery: &Delivery) {
+    fn hear(&mut self, origin: &Origin, delivery: &Summary) {
         let arrival = delivery.arrival;
-        let newest = newest_sample(delivery);
         self.host.clone_from(&origin.host);
         self.last_seen_ms = arrival.wall_ms;
-        self.skew_ms = skew(arrival.wall_ms, arrival.sent_ms, newest);
+        self.skew_ms = skew(arrival.wall_ms, arrival.sent_ms, delivery.newest_ms);
     }
 
-    fn describe(&mut self, origin: &Origin, delivery: &Delivery) {
-        if let Some(newest) = newest_sample(delivery) {
+    fn describe(&mut self, origin: &Origin, delivery: &Summary) {
+        if let Some(newest) = delivery.newest_ms {
             self.newest_sample_ms = Some(newest);
         }
         let source = SourceId {
@@ -179,7 +201,7 @@ impl Agent {
             instance: origin.instance.clone(),
         };
         let seen = SourceSeen {
-            series: delivery.rows.len() as u64,
+            series: delivery.rows,
             last_seen_ms: delivery.arrival.wall_ms,
         };
         self.sources.insert(source, seen);
@@ -217,10 +239,6 @@ impl Agent {
             self.sources = other.sources;
         }
     }
-}
-
-fn newest_sample(delivery: &Delivery) -> Option<i64> {
-    delivery.rows.iter().map(|row| row.sample.at_ms).max()
 }
 
 /// How far the sender's clock is ahead. Where the sender says when it sent, by that; where it does

@@ -18,5 +18,6 @@ pub mod labels;
 pub mod ledger;
 pub mod matcher;
 pub mod memory;
+mod paged;
 pub mod read;
 pub mod tail;

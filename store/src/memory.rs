@@ -3,27 +3,43 @@
 //! It owns the ledger and the head (series, samples, label index) under one lock, so that a delivery
 //! and its identity become visible in one step. Nothing here survives the process.
 
+mod cardinality;
 mod chunk;
 mod exemplars;
+mod generations;
 mod head;
 mod held;
+mod index;
 mod postings;
+mod restore;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use wire::batch::{AgentId, BatchId};
 
-use crate::append::{Append, AppendError, Delivery, Outcome};
+use crate::append::{
+    self, Append, AppendError, Delivery, Origin, Outcome, Refused, Row, TimeLimits,
+};
 use crate::labels::Labels;
-use crate::ledger::{Agent, Ledger};
+use crate::ledger::{Agent, Ledger, Summary};
 use crate::matcher::Matcher;
 use crate::read::{
     Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
 };
 
+pub use cardinality::{Cardinality, Count};
+
 use exemplars::Exemplars;
 use head::Head;
+use index::Resolving;
+
+pub(crate) use index::{Resolved, RowSeries};
+pub(crate) use postings::SeriesId;
+pub(crate) use restore::{Named, Restoring};
+
+/// Rows that are looked up under one lock: what is acknowledged must not wait for long.
+const ROWS_A_LOOK: usize = 1_024;
 
 /// How much a store keeps. What arrived first goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +99,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Memory {
     state: RwLock<State>,
+    limits: TimeLimits,
 }
 
 #[derive(Debug)]
@@ -103,23 +120,57 @@ impl Memory {
         };
         Self {
             state: RwLock::new(state),
+            limits: TimeLimits::default(),
         }
     }
 
+    /// Holds what is appended to limits.
+    #[must_use]
+    pub fn with_limits(self, limits: TimeLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Takes out of deliveries what their time forbids; says how much, of each.
+    pub(crate) fn sift(&self, limits: &TimeLimits, deliveries: &mut [Delivery]) -> Vec<Refused> {
+        let newest = |labels: &Labels| self.read_state().head.newest_ms(labels);
+        let each = deliveries.iter_mut();
+        each.map(|delivery| limits.sift(delivery, newest)).collect()
+    }
+
     /// Takes a delivery in, unless one with its identity is here already.
-    pub fn apply(&self, mut delivery: Delivery) -> Outcome {
-        let state = &mut *self.write();
-        if let Some(origin) = &delivery.origin {
-            let known = state.ledger.has(&origin.id);
-            state.ledger.record(origin, &delivery);
-            if known {
-                return Outcome::Duplicate;
-            }
+    pub fn apply(&self, delivery: Delivery) -> Outcome {
+        self.write().apply(delivery)
+    }
+
+    /// Looks up the series of rows, for [`Memory::apply_resolved`].
+    pub(crate) fn resolve(&self, rows: &[Row]) -> Resolved {
+        let mut known = Resolving::default();
+        for some in rows.chunks(ROWS_A_LOOK) {
+            self.read_state().head.resolve(some, &mut known);
         }
-        let exemplars = std::mem::take(&mut delivery.exemplars);
-        state.exemplars.extend(exemplars);
-        state.head.insert(delivery);
-        Outcome::Stored
+        known.done()
+    }
+
+    /// The same as [`Memory::apply`], with the series of the rows looked up at any time before. Says
+    /// also which series those are that were not known then; nothing of a duplicate.
+    pub(crate) fn apply_resolved(
+        &self,
+        delivery: Delivery,
+        resolved: &Resolved,
+    ) -> (Outcome, Vec<SeriesId>) {
+        self.write().apply_resolved(delivery, resolved)
+    }
+
+    /// The same labels, in the allocation of the series that bears them if there is one.
+    pub(crate) fn share(&self, labels: Vec<Labels>) -> Vec<Labels> {
+        let state = self.read_state();
+        let shared = labels.into_iter().map(|one| state.head.share(one));
+        shared.collect()
+    }
+
+    /// Begins to read a journal back.
+    pub(crate) fn restoring(&self) -> Restoring<'_> {
+        Restoring::new(self.write())
     }
 
     /// Whether a delivery with this identity is here.
@@ -158,6 +209,11 @@ impl Memory {
         })
     }
 
+    /// Up to which arrival everything is in the generations up to that one, in steady milliseconds.
+    pub(crate) fn horizon(&self, generation: u32) -> i64 {
+        self.read_state().head.horizon(generation)
+    }
+
     /// Lets go every generation up to that one. Says up to which arrival everything is gone by now,
     /// for whatever reason, in steady milliseconds.
     pub(crate) fn release(&self, generation: u32) -> i64 {
@@ -169,11 +225,6 @@ impl Memory {
         self.read_state().head.metadata(None)
     }
 
-    /// Takes metadata in as a checkpoint has it.
-    pub(crate) fn restore_metadata(&self, metadata: Vec<(String, Metadata)>) {
-        self.write().head.restore_metadata(metadata);
-    }
-
     /// Changes how much is kept, from the next append or expiry on.
     pub fn set_bounds(&self, bounds: Bounds) {
         self.write().head.set_bounds(bounds);
@@ -183,6 +234,12 @@ impl Memory {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.read_state().head.stats()
+    }
+
+    /// What fills it, with so many entries of each kind at the most. It looks at every series once.
+    #[must_use]
+    pub fn cardinality(&self, most: usize) -> Cardinality {
+        self.read_state().head.cardinality(most)
     }
 
     /// How many samples and series it holds.
@@ -204,11 +261,6 @@ impl Memory {
         agents
     }
 
-    /// Takes an agent in as a checkpoint has it.
-    pub(crate) fn restore_agent(&self, id: AgentId, agent: Agent) {
-        self.write().ledger.restore(id, agent);
-    }
-
     /// How far the clock may go until the store opens a new generation; the journal cuts its files
     /// as finely.
     pub(crate) fn generation_span(&self) -> Duration {
@@ -226,12 +278,44 @@ impl Memory {
     }
 }
 
+impl State {
+    fn apply(&mut self, delivery: Delivery) -> Outcome {
+        let mut known = Resolving::default();
+        self.head.resolve(&delivery.rows, &mut known);
+        let resolved = known.done();
+        self.apply_resolved(delivery, &resolved).0
+    }
+
+    fn apply_resolved(
+        &mut self,
+        mut delivery: Delivery,
+        resolved: &Resolved,
+    ) -> (Outcome, Vec<SeriesId>) {
+        if self.is_duplicate(delivery.origin.as_ref(), &Summary::of(&delivery)) {
+            return (Outcome::Duplicate, Vec::new());
+        }
+        let exemplars = std::mem::take(&mut delivery.exemplars);
+        self.exemplars.extend(exemplars);
+        let new = self.head.insert(delivery, resolved);
+        (Outcome::Stored, new)
+    }
+
+    /// Writes in the ledger what came; says whether it was here already.
+    fn is_duplicate(&mut self, origin: Option<&Origin>, summary: &Summary) -> bool {
+        let Some(origin) = origin else {
+            return false;
+        };
+        let is_known = self.ledger.has(&origin.id);
+        self.ledger.record(origin, summary);
+        is_known
+    }
+}
+
 impl Append for Memory {
-    async fn append(&self, deliveries: Vec<Delivery>) -> Result<Vec<Outcome>, AppendError> {
-        Ok(deliveries
-            .into_iter()
-            .map(|delivery| self.apply(delivery))
-            .collect())
+    async fn append(&self, mut deliveries: Vec<Delivery>) -> Result<Vec<Outcome>, AppendError> {
+        let refused = self.sift(&self.limits, &mut deliveries);
+        let outcomes = deliveries.into_iter().map(|delivery| self.apply(delivery));
+        Ok(append::in_part(outcomes.collect(), &refused))
     }
 }
 
@@ -252,7 +336,7 @@ impl Read for Memory {
         limit: Option<usize>,
     ) -> Result<Listing<Labels>, ReadError> {
         let found = self.read_state().head.labels_of(selectors, range);
-        Ok(listing(found, limit))
+        Ok(Listing::of(found, limit))
     }
 
     async fn label_names(
@@ -269,7 +353,7 @@ impl Read for Memory {
         names.sort_unstable();
         names.dedup();
         let names = names.into_iter().map(str::to_owned).collect();
-        Ok(listing(names, limit))
+        Ok(Listing::of(names, limit))
     }
 
     async fn label_values(
@@ -287,7 +371,7 @@ impl Read for Memory {
         values.sort_unstable();
         values.dedup();
         let values = values.into_iter().map(str::to_owned).collect();
-        Ok(listing(values, limit))
+        Ok(Listing::of(values, limit))
     }
 
     async fn metadata(&self, family: Option<&str>) -> Result<Vec<(String, Metadata)>, ReadError> {
@@ -301,15 +385,6 @@ impl Read for Memory {
     ) -> Result<Vec<SeriesExemplars>, ReadError> {
         Ok(self.read_state().exemplars.select(selectors, range))
     }
-}
-
-fn listing<T: Ord>(mut items: Vec<T>, limit: Option<usize>) -> Listing<T> {
-    items.sort_unstable();
-    items.dedup();
-    let limit = limit.unwrap_or(usize::MAX);
-    let truncated = items.len() > limit;
-    items.truncate(limit);
-    Listing { items, truncated }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use wire::metric::Kind;
+pub use wire::metric::{STALE, is_stale};
 
 use crate::labels::Labels;
 use crate::matcher::Matcher;
@@ -34,7 +35,7 @@ impl TimeRange {
 }
 
 /// A number and when it was true.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Milliseconds since 1970, by the clock of where it was measured.
     pub at_ms: i64,
@@ -58,6 +59,30 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// Whether the limit cut items off.
     pub truncated: bool,
+}
+
+impl<T: Ord> Listing<T> {
+    /// As many of these as the limit allows; they may be in any order, and more than once.
+    #[must_use]
+    pub fn of(mut items: Vec<T>, limit: Option<usize>) -> Self {
+        items.sort_unstable();
+        items.dedup();
+        let limit = limit.unwrap_or(usize::MAX);
+        let truncated = items.len() > limit;
+        items.truncate(limit);
+        Self { items, truncated }
+    }
+
+    /// As many of these and those as the limit allows.
+    #[must_use]
+    pub fn and(mut self, other: Self, limit: Option<usize>) -> Self {
+        self.items.extend(other.items);
+        let both = Self::of(self.items, limit);
+        Self {
+            truncated: both.truncated || self.truncated || other.truncated,
+            ..both
+        }
+    }
 }
 
 /// What is known of a metric beside its numbers.

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod batch;
+pub mod causes;
 pub mod frame;
 pub mod lsn;
 pub mod metric;

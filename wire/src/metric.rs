@@ -9,6 +9,17 @@ use std::fmt;
 /// Text that is nearly always a constant of the program.
 pub type Text = Cow<'static, str>;
 
+/// The value that says that a series has ended: one certain NaN, whose bits Prometheus chose for it.
+/// Arithmetic cannot make it, for it gives quiet NaNs only. It never is shown to anybody.
+pub const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// Whether a value says that its series has ended. Other NaNs are values.
+#[inline]
+#[must_use]
+pub fn is_stale(value: f64) -> bool {
+    value.to_bits() == STALE.to_bits()
+}
+
 /// What the numbers of a family mean, in the words of the Prometheus text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -110,7 +121,7 @@ pub struct Point {
     pub suffix: Suffix,
     /// The labels, in the order in which the source gave them.
     pub labels: Vec<Label>,
-    /// The number.
+    /// The number, or [`STALE`].
     pub value: f64,
     /// When it was true, in milliseconds since 1970, where that differs from the batch's time.
     pub at_ms: Option<i64>,

@@ -12,6 +12,8 @@
 //! - Counters are monotonic cumulative sums, everything else is a gauge; the kind in Prometheus'
 //!   words stands in the metric's metadata. Names are never to be changed on arrival, which the
 //!   scope attribute [`VERBATIM_ATTRIBUTE`] says.
+//! - A series that has ended is a point with the flag [`NO_RECORDED_VALUE`] and without a value, as the
+//!   OTLP specification has it; a NaN of certain bits would be a value to another receiver.
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 
@@ -19,7 +21,10 @@ use crate::batch::{
     AGENT_ATTRIBUTE, Batch, BatchId, HOST_ATTRIBUTE, KIND_METADATA, RUN_ATTRIBUTE,
     SEQUENCE_ATTRIBUTE, VERBATIM_ATTRIBUTE,
 };
-use crate::metric::{Family, Kind, Label, Point, Suffix};
+use crate::metric::{Family, Kind, Label, Point, Suffix, is_stale};
+
+/// The flag of a data point that says only that its series has ended.
+pub const NO_RECORDED_VALUE: u32 = 1;
 
 /// How a target label is named as a resource attribute.
 #[must_use]
@@ -100,8 +105,12 @@ fn encode_point(data: &mut Vec<u8>, point: &Point, at_ms: i64) {
         let at_ms = point.at_ms.unwrap_or(at_ms).max(0);
         encode_key(3, WireType::SixtyFourBit, out);
         out.extend_from_slice(&at_ms.unsigned_abs().saturating_mul(1_000_000).to_le_bytes());
-        encode_key(4, WireType::SixtyFourBit, out);
-        out.extend_from_slice(&point.value.to_le_bytes());
+        if is_stale(point.value) {
+            varint(out, 8, u64::from(NO_RECORDED_VALUE));
+        } else {
+            encode_key(4, WireType::SixtyFourBit, out);
+            out.extend_from_slice(&point.value.to_le_bytes());
+        }
         for Label { name, value } in &point.labels {
             if !value.is_empty() {
                 attribute(out, 7, name, value);

@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::batch::Batch;
-use crate::metric::{Family, Label, Point, Suffix};
+use crate::metric::{Family, Label, Point, Suffix, is_stale};
 
 /// What a scraper is told about the body.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Renders batches, families in the order of their names.
+/// Renders batches, families in the order of their names. Series that have ended are left out: a
+/// reader of text sees that they end by their absence.
 pub fn render<'a>(batches: impl IntoIterator<Item = &'a Batch>) -> String {
     let mut by_name: BTreeMap<&str, Vec<(&[Label], &Family)>> = BTreeMap::new();
     for batch in batches {
-        for family in &batch.families {
+        let has_value = |family: &&Family| family.points.iter().any(|p| !is_stale(p.value));
+        for family in batch.families.iter().filter(has_value) {
             by_name
                 .entry(&family.name)
                 .or_default()
@@ -29,7 +31,7 @@ pub fn render<'a>(batches: impl IntoIterator<Item = &'a Batch>) -> String {
         let (_, first) = families[0];
         out.family(name, first.kind.as_str(), &first.help);
         for (target, family) in families {
-            for point in &family.points {
+            for point in family.points.iter().filter(|p| !is_stale(p.value)) {
                 render_point(&mut out, name, target, point);
             }
         }
@@ -144,7 +146,7 @@ fn render_point(out: &mut Exposition, name: &str, target: &[Label], point: &Poin
 
 #[cfg(test)]
 mod tests {
-    use crate::metric::Kind;
+    use crate::metric::{Kind, STALE};
 
     use super::*;
 
@@ -220,6 +222,23 @@ mod tests {
                 "h_count{instance=\"own\",job=\"j\"} NaN",
             ]
         );
+    }
+
+    #[test]
+    fn series_that_have_ended_are_left_out() {
+        let some: &[Row] = &[
+            (Suffix::None, &[("x", "1")], STALE),
+            (Suffix::None, &[], 2.0),
+        ];
+        let none: &[Row] = &[(Suffix::None, &[("x", "1")], STALE)];
+        let families = vec![
+            family("some", Kind::Gauge, some),
+            family("none", Kind::Gauge, none),
+        ];
+        let text = render([&batch("a", families)]);
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        let expected = ["# TYPE some gauge", "some{job=\"j\",instance=\"a\"} 2"];
+        assert_eq!(lines, expected);
     }
 
     #[test]

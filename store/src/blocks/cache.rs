@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::find::{Metrics, Part};
 use super::meta::BlockId;
 use super::table::Table;
+use super::times::Times;
 
 /// Something that was read of a block.
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub(super) enum Item {
     Table(Arc<Table>),
     Metrics(Arc<Metrics>),
     Part(Arc<Part>),
+    Times(Arc<Times>),
 }
 
 /// Which something.
@@ -22,6 +24,8 @@ pub(super) enum Name {
     Series,
     Metrics,
     Part(usize),
+    /// Of that row group of samples.
+    Times(usize),
 }
 
 /// Keeps what was used last.
@@ -127,6 +131,7 @@ impl Item {
             Self::Table(table) => table.weight(),
             Self::Metrics(metrics) => metrics.weight(),
             Self::Part(part) => part.weight(),
+            Self::Times(times) => times.weight(),
         }
     }
 }

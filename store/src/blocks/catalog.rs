@@ -14,6 +14,7 @@ use super::damage::{ObjectsError, WriteError};
 use super::layout::{self, Entry, SERIES_SCHEMA};
 use super::meta::{BlockId, FileMeta, Meta, Provenance, Resolution, VERSION};
 use super::objects::{self, META, SERIES, Upload};
+use super::owner::Owner;
 use super::sheet::{Effort, Sheet};
 
 /// Series of one row group of the table of series: what is read to find one.
@@ -24,6 +25,18 @@ const PART: usize = 4096;
 pub(super) struct Target {
     pub(super) objects: Arc<dyn ObjectStore>,
     pub(super) runtime: Handle,
+    /// Who writes here, where others could too.
+    pub(super) owner: Option<Owner>,
+}
+
+impl Target {
+    /// Makes sure that the blocks are still this process' to change.
+    pub(super) fn confirm(&self) -> Result<(), WriteError> {
+        match &self.owner {
+            Some(owner) => self.runtime.block_on(owner.confirm(&*self.objects)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a block is, before it is known what is in it.
@@ -229,6 +242,7 @@ impl Catalog {
             samples_file,
             series_file,
         };
+        self.target.confirm()?;
         let path = objects::file(id, META);
         let put = self.target.objects.put(&path, meta.encode().into());
         match self.target.runtime.block_on(put) {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::append::millis;
+
 use super::meta::{BlockId, Meta, Resolution};
 use super::{Options, Thinning};
 
@@ -122,8 +124,4 @@ fn of_resolution<'a>(blocks: &[&'a Meta], resolution: Resolution) -> Vec<&'a Met
 fn newest(blocks: &[&Meta], resolution: Resolution) -> Option<BlockId> {
     let of = of_resolution(blocks, resolution);
     of.iter().map(|meta| meta.order).max()
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use object_store::path::Path;
 
+use super::owner::OwnedError;
+
 /// A file that is not what was written, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
@@ -44,6 +46,12 @@ pub(super) enum BlockError {
     Objects(#[from] ObjectsError),
 }
 
+impl From<Damage> for BlockError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
 /// The store of objects refused.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot {operation} {object}")]
@@ -73,6 +81,9 @@ pub enum WriteError {
     /// The store of objects refused.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// Somebody else's blocks lie there by now.
+    #[error(transparent)]
+    Owned(#[from] OwnedError),
     /// What was to be written cannot be encoded.
     #[error("cannot encode {object}")]
     Encoding {

@@ -4,24 +4,28 @@
 //! name begins is known without reading any of them, so a selector that names a metric, or has a
 //! pattern for its name, reads only the parts that have it.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::path::Path;
+use parquet::data_type::Int64Type;
 
 use crate::labels::METRIC_NAME;
-use crate::matcher::Matcher;
+use crate::matcher::Remembering;
 use crate::read::{Selector, TimeRange};
 
 use super::cache::{Cache, Item, Name};
 use super::damage::BlockError;
-use super::layout::{self, Entry};
+use super::layout::{self, Entry, TIME};
 use super::meta::Meta;
 use super::objects::{self, SAMPLES, SERIES};
 use super::table::{Chunk, Table};
+use super::times::Times;
 use super::work;
+
+/// Rows of a page from which on a row group's times are read whole and kept.
+const LARGE_PAGE: u64 = 16 << 10;
 
 /// A block that can be read.
 #[derive(Debug)]
@@ -161,6 +165,36 @@ impl Block {
         Ok(metrics)
     }
 
+    /// The times of a row group of samples, where its pages are so large that reading some rows is
+    /// about as much work as reading all.
+    pub(super) async fn times(&self, group: usize) -> Result<Option<Arc<Times>>, BlockError> {
+        let name = Name::Times(group);
+        if let Some(Item::Times(times)) = self.cache.get(self.meta.id, name) {
+            return Ok(Some(times));
+        }
+        let table = self.samples().await?;
+        let chunk = Chunk {
+            group,
+            column: TIME,
+        };
+        let (pages, rows) = (table.all_pages(chunk), table.rows(group));
+        if rows / (pages.len() as u64).max(1) < LARGE_PAGE {
+            return Ok(None);
+        }
+        let sparse = Arc::new(table.fetch(self.objects(), &pages).await?);
+        let path = table.path().clone();
+        let all_rows = 0..rows;
+        let times = work::decode(path, move || {
+            let whole = std::slice::from_ref(&all_rows);
+            let all = table.read::<Int64Type>(&sparse, chunk, whole)?.values;
+            Ok(Arc::new(Times::of(&all)))
+        });
+        let times = times.await?;
+        let item = Item::Times(Arc::clone(&times));
+        self.cache.put(self.meta.id, name, &item);
+        Ok(Some(times))
+    }
+
     async fn table(&self, name: Name) -> Result<Arc<Table>, BlockError> {
         if let Some(Item::Table(table)) = self.cache.get(self.meta.id, name) {
             return Ok(table);
@@ -193,49 +227,16 @@ impl Part {
     }
 
     fn find(&self, selectors: &[Selector], range: TimeRange, found: &mut Vec<Entry>) {
-        let mut selectors: Vec<Vec<Remembered<'_>>> = selectors
-            .iter()
-            .map(|selector| selector.iter().map(Remembered::new).collect())
-            .collect();
+        let is_every = selectors.is_empty();
+        let mut selectors: Vec<_> = selectors.iter().map(|one| Remembering::new(one)).collect();
         for entry in &self.entries {
             let reaches = entry.first_ms <= range.to_ms && range.from_ms <= entry.last_ms;
-            let is_wanted = selectors.is_empty()
-                || selectors.iter_mut().any(|selector| {
-                    selector.iter_mut().all(|it| {
-                        it.accepts(entry.labels.get(it.matcher.label()).unwrap_or_default())
-                    })
-                });
+            let mut any = selectors.iter_mut();
+            let is_wanted = is_every || any.any(|one| one.accepts(&entry.labels));
             if reaches && is_wanted {
                 found.push(entry.clone());
             }
         }
-    }
-}
-
-/// A matcher that does not look twice at one value: labels have few values, and patterns are slow.
-struct Remembered<'a> {
-    matcher: &'a Matcher,
-    verdicts: HashMap<Box<str>, bool>,
-}
-
-impl<'a> Remembered<'a> {
-    fn new(matcher: &'a Matcher) -> Self {
-        Self {
-            matcher,
-            verdicts: HashMap::new(),
-        }
-    }
-
-    fn accepts(&mut self, value: &str) -> bool {
-        if self.matcher.only_value().is_some() {
-            return self.matcher.accepts(value);
-        }
-        if let Some(verdict) = self.verdicts.get(value) {
-            return *verdict;
-        }
-        let verdict = self.matcher.accepts(value);
-        self.verdicts.insert(value.into(), verdict);
-        verdict
     }
 }
 

@@ -18,34 +18,36 @@ use super::rows;
 /// Rows that are read ahead of each block, at sixteen bytes each.
 const AHEAD: u64 = 256 << 10;
 
-/// One series from samples of several blocks, given from the oldest block to the newest: of two
-/// samples of one moment that of the newer block counts.
-pub(super) fn newest_wins(mut parts: Vec<Vec<Sample>>) -> Vec<Sample> {
-    parts.retain(|part| !part.is_empty());
-    let ascends = parts.windows(2).all(|pair| match pair {
-        [one, next] => ends_before(one, next),
-        _ => true,
-    });
-    if ascends {
-        let mut parts = parts.into_iter();
-        let mut joined = parts.next().unwrap_or_default();
-        parts.for_each(|part| joined.extend(part));
-        return joined;
+/// One series from samples of several blocks, each ascending, given from the oldest block to the
+/// newest: of two samples of one moment that of the newer block counts.
+pub(super) fn newest_wins(parts: Vec<Vec<Sample>>) -> Vec<Sample> {
+    let total = parts.iter().map(Vec::len).sum::<usize>();
+    let mut parts = parts.into_iter().filter(|part| !part.is_empty());
+    let mut joined = parts.next().unwrap_or_default();
+    joined.reserve_exact(total - joined.len());
+    for newer in parts {
+        add_newer(&mut joined, newer);
     }
-    let mut samples = parts.concat();
-    // Stable: of one moment that of the newest block stands last and is kept.
-    samples.sort_by_key(|sample| sample.at_ms);
-    samples.reverse();
-    samples.dedup_by_key(|sample| sample.at_ms);
-    samples.reverse();
-    samples
+    joined
 }
 
-fn ends_before(one: &[Sample], next: &[Sample]) -> bool {
-    match (one.last(), next.first()) {
-        (Some(last), Some(first)) => last.at_ms < first.at_ms,
-        _ => true,
+/// Nearly always all of it is later; where blocks overlap, only their ends do.
+fn add_newer(older: &mut Vec<Sample>, newer: Vec<Sample>) {
+    let Some(first) = newer.first() else {
+        return;
+    };
+    let joint = older.partition_point(|sample| sample.at_ms < first.at_ms);
+    let tail = older.get(joint..).unwrap_or_default().to_vec();
+    older.truncate(joint);
+    let mut tail = tail.into_iter().peekable();
+    for sample in newer {
+        while let Some(before) = tail.next_if(|old| old.at_ms < sample.at_ms) {
+            older.push(before);
+        }
+        tail.next_if(|old| old.at_ms == sample.at_ms);
+        older.push(sample);
     }
+    older.extend(tail);
 }
 
 /// The series of several blocks in the order of labels, each once. Blocks its thread.

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use super::damage::ObjectsError;
 use super::meta::BlockId;
+use super::owner::Owner;
 
 /// What is read is checked in pieces of this size: small beside a page of a column, and four bytes
 /// each in memory.
@@ -22,6 +23,9 @@ pub(super) const PIECE: u64 = 64 << 10;
 
 /// S3 takes parts of 5 MiB at the least and 10,000 of them: files of up to 80 GB.
 const PART: usize = 8 << 20;
+
+/// S3 copies objects of up to 5 GiB by itself.
+const LARGEST_COPY: u64 = 5 << 30;
 
 /// The samples, the series, and what the block says of itself.
 pub(super) const SAMPLES: &str = "samples.parquet";
@@ -37,6 +41,8 @@ pub struct Objects {
     pub(super) store: Arc<dyn ObjectStore>,
     /// Where interrupted writes leave what no listing shows.
     pub(super) folder: Option<PathBuf>,
+    /// Who writes here, where others could too.
+    pub(super) owner: Option<Owner>,
 }
 
 impl Objects {
@@ -51,15 +57,38 @@ impl Objects {
         Ok(Self {
             store: Arc::new(store.with_fsync(true).with_automatic_cleanup(true)),
             folder: Some(folder.to_owned()),
+            owner: None,
         })
     }
 
-    /// A store of objects. Everything in it is taken for a block's.
+    /// A store of objects. Everything in it is taken for a block's. Of the store is relied on that an
+    /// object appears whole, and that a listing shows what was written or deleted before.
     #[must_use]
     pub fn in_store(store: Arc<dyn ObjectStore>) -> Self {
         Self {
             store,
             folder: None,
+            owner: None,
+        }
+    }
+
+    /// The same where others reach the store too: `owner` alone may write there.
+    #[must_use]
+    pub fn owned_by(self, owner: Owner) -> Self {
+        Self {
+            owner: Some(owner),
+            ..self
+        }
+    }
+
+    /// Makes the blocks this owner's, whoever they were of.
+    ///
+    /// # Errors
+    /// If the store of objects refuses; they are whose they were then.
+    pub async fn take_over(&self) -> Result<(), ObjectsError> {
+        match &self.owner {
+            Some(owner) => owner.take_over(&*self.store).await,
+            None => Ok(()),
         }
     }
 }
@@ -70,6 +99,46 @@ pub(super) fn file(block: BlockId, name: &str) -> Path {
 
 pub(super) fn quarantined(block: &str, name: &str) -> Path {
     Path::from_iter([QUARANTINE, block, name])
+}
+
+/// Moves an object. A bucket has no such thing: it is copied and then deleted, so that after a crash in
+/// between it is in both places.
+pub(super) async fn rename(
+    store: &dyn ObjectStore,
+    from: &Path,
+    to: &Path,
+) -> object_store::Result<()> {
+    if store.head(from).await?.size <= LARGEST_COPY {
+        return store.rename(from, to).await;
+    }
+    copy_in_parts(store, from, to).await?;
+    store.delete(from).await
+}
+
+/// Copies an object through this process.
+pub(super) async fn copy_in_parts(
+    store: &dyn ObjectStore,
+    from: &Path,
+    to: &Path,
+) -> object_store::Result<()> {
+    let size = store.head(from).await?.size;
+    let mut upload = store.put_multipart(to).await?;
+    let mut at = 0;
+    while at < size {
+        let end = (at + PART as u64).min(size);
+        let copied = match store.get_range(from, at..end).await {
+            Ok(part) => upload.put_part(part.into()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = copied {
+            if let Err(error) = upload.abort().await {
+                tracing::debug!(object = %to, %error, "an unfinished upload is left behind");
+            }
+            return Err(error);
+        }
+        at = end;
+    }
+    upload.complete().await.map(drop)
 }
 
 /// A file on its way to the store of objects. Blocks its thread.
@@ -180,7 +249,7 @@ impl io::Write for Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(mut parts) = self.parts.take() {
-            // What is left behind is swept at the next opening.
+            // In a folder what is left behind is swept at the next opening; in a bucket by its rule.
             if let Err(error) = self.runtime.block_on(parts.abort()) {
                 tracing::debug!(object = %self.path, %error, "an unfinished upload is left behind");
             }

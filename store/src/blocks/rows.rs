@@ -12,6 +12,7 @@ use super::decimal;
 use super::find::Block;
 use super::layout::{SCALE, TIME, UNITS, VALUE};
 use super::table::{Chunk, Sparse, Table};
+use super::times::Cut;
 use super::work;
 
 /// The samples in `range` of each of some series, given by their rows, which ascend.
@@ -36,9 +37,21 @@ pub(super) struct Runs {
 }
 
 /// The rows within a row group whose time is wanted, of one series, and their times.
-struct Times {
+struct Wanted {
     rows: Range<u64>,
-    times: Vec<i64>,
+    times: Cut,
+}
+
+impl Wanted {
+    fn of(rows: Range<u64>, times: Cut, range: TimeRange) -> Self {
+        let all = times.as_slice();
+        let from = all.partition_point(|time| *time < range.from_ms);
+        let to = all.partition_point(|time| *time <= range.to_ms).max(from);
+        Self {
+            rows: rows.start + from as u64..rows.start + to as u64,
+            times: times.narrow(from..to),
+        }
+    }
 }
 
 /// Which rows of which row group; a series never spans two.
@@ -75,7 +88,18 @@ async fn read_times(
     group: usize,
     runs: Vec<Range<u64>>,
     range: TimeRange,
-) -> Result<Vec<Times>, BlockError> {
+) -> Result<Vec<Wanted>, BlockError> {
+    if let Some(times) = block.times(group).await? {
+        let missing = || {
+            let what = "a row has no time";
+            BlockError::Damaged(Damage::new(table.path(), 0, what))
+        };
+        let cut = runs.into_iter().map(|rows| {
+            let times = times.cut(&rows).ok_or_else(missing)?;
+            Ok(Wanted::of(rows, times, range))
+        });
+        return cut.collect();
+    }
     let chunk = Chunk {
         group,
         column: TIME,
@@ -90,12 +114,7 @@ async fn read_times(
             let end = at + (rows.end - rows.start) as usize;
             let times = all.get(at..end).unwrap_or_default();
             at = end;
-            let from = times.partition_point(|time| *time < range.from_ms);
-            let to = times.partition_point(|time| *time <= range.to_ms);
-            Times {
-                rows: rows.start + from as u64..rows.start + to.max(from) as u64,
-                times: times.get(from..to).unwrap_or_default().to_vec(),
-            }
+            Wanted::of(rows, Cut::Own(times.to_vec()), range)
         });
         Ok(cut.collect())
     })
@@ -106,7 +125,7 @@ async fn read_values(
     block: &Block,
     table: &Arc<Table>,
     group: usize,
-    series: Vec<Times>,
+    series: Vec<Wanted>,
 ) -> Result<Vec<Vec<Sample>>, BlockError> {
     let runs: Vec<_> = series
         .iter()
@@ -124,10 +143,13 @@ async fn read_values(
     work::decode(table.path().clone(), move || {
         let values = decode_values(&decoding, &sparse, group, &runs)?;
         let mut values = values.into_iter();
-        let joined = series.into_iter().map(|Times { times, .. }| {
-            let pairs = times.into_iter().zip(values.by_ref());
+        let joined = series.into_iter().map(|Wanted { times, .. }| {
+            let pairs = times.as_slice().iter().zip(values.by_ref());
             pairs
-                .map(|(at_ms, value)| Sample { at_ms, value })
+                .map(|(at_ms, value)| Sample {
+                    at_ms: *at_ms,
+                    value,
+                })
                 .collect()
         });
         Ok(joined.collect())

@@ -1,7 +1,9 @@
 //! Reading across blocks.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use futures::StreamExt;
 
 use crate::labels::{Labels, METRIC_NAME};
 use crate::matcher::Matcher;
@@ -22,6 +24,11 @@ use super::{Blocks, ObjectsError};
 /// Samples that may be read beyond what the caller takes, before what stands in several blocks is
 /// dropped.
 const SLACK: usize = 1 << 20;
+
+/// Rows that are read together: about a row group.
+const BATCH: usize = 1 << 19;
+/// Batches that are read at the same time: decoding takes a processor each.
+const AT_ONCE: usize = 4;
 
 /// Why a selection ends early.
 enum Stop {
@@ -47,19 +54,13 @@ impl Read for Blocks {
         aspect: Aspect,
         max_samples: usize,
     ) -> Result<Vec<Series>, ReadError> {
-        loop {
-            let wanted = Wanted {
-                selector: [selector.to_vec()],
-                range,
-                aspect,
-                max_samples,
-            };
-            match wanted.select(&self.blocks_in(range)).await {
-                Ok(series) => return Ok(series),
-                Err(Stop::TooMany) => return Err(ReadError::TooManySamples { limit: max_samples }),
-                Err(Stop::Broken(broken)) => self.put_aside(broken).await?,
-            }
-        }
+        let wanted = Wanted {
+            selector: [selector.to_vec()],
+            range,
+            aspect,
+            max_samples,
+        };
+        self.select_below(&wanted, Vec::new()).await
     }
 
     async fn series(
@@ -70,7 +71,7 @@ impl Read for Blocks {
     ) -> Result<Listing<Labels>, ReadError> {
         let entries = self.entries(selectors, range).await?;
         let all = entries.into_iter().map(|entry| entry.labels).collect();
-        Ok(listing(all, limit))
+        Ok(Listing::of(all, limit))
     }
 
     async fn label_names(
@@ -84,7 +85,7 @@ impl Read for Blocks {
             .iter()
             .flat_map(|entry| entry.labels.iter().map(|(name, _)| name))
             .collect();
-        Ok(listing(
+        Ok(Listing::of(
             names.into_iter().map(str::to_owned).collect(),
             limit,
         ))
@@ -101,14 +102,14 @@ impl Read for Blocks {
             && selectors.is_empty()
             && let Some(names) = self.metric_names(range).await?
         {
-            return Ok(listing(names, limit));
+            return Ok(Listing::of(names, limit));
         }
         let entries = self.entries(selectors, range).await?;
         let values: BTreeSet<&str> = entries
             .iter()
             .filter_map(|entry| entry.labels.get(label))
             .collect();
-        Ok(listing(
+        Ok(Listing::of(
             values.into_iter().map(str::to_owned).collect(),
             limit,
         ))
@@ -130,6 +131,25 @@ impl Read for Blocks {
 }
 
 impl Blocks {
+    /// What blocks hold below something that is newer than all of them.
+    pub(crate) async fn select_below(
+        &self,
+        wanted: &Wanted,
+        newest: Vec<Series>,
+    ) -> Result<Vec<Series>, ReadError> {
+        let limit = wanted.max_samples;
+        loop {
+            match wanted.read_all(&self.blocks_in(wanted.range)).await {
+                Ok(found) => {
+                    let joined = wanted.join_all(found, newest);
+                    return joined.ok_or(ReadError::TooManySamples { limit });
+                }
+                Err(Stop::TooMany) => return Err(ReadError::TooManySamples { limit }),
+                Err(Stop::Broken(broken)) => self.put_aside(broken).await?,
+            }
+        }
+    }
+
     fn blocks_in(&self, range: TimeRange) -> Vec<Arc<Block>> {
         let mut blocks = self.0.shelf.blocks();
         let metas: Vec<_> = blocks.iter().map(|block| &block.meta).collect();
@@ -202,11 +222,26 @@ impl Blocks {
 }
 
 /// What is asked for.
-struct Wanted {
-    selector: [Selector; 1],
-    range: TimeRange,
-    aspect: Aspect,
-    max_samples: usize,
+pub(crate) struct Wanted {
+    pub(crate) selector: [Selector; 1],
+    pub(crate) range: TimeRange,
+    pub(crate) aspect: Aspect,
+    pub(crate) max_samples: usize,
+}
+
+/// What one block has of a series.
+enum Piece {
+    Samples(Vec<Sample>),
+    Lines(i64, Vec<Line>),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Samples(samples) => samples.len(),
+            Self::Lines(_, lines) => lines.len(),
+        }
+    }
 }
 
 /// What blocks have of a series, from the oldest to the newest.
@@ -217,69 +252,74 @@ struct Pieces {
 }
 
 impl Wanted {
-    async fn select(&self, blocks: &[Arc<Block>]) -> Result<Vec<Series>, Stop> {
-        let mut found: HashMap<Labels, Pieces> = HashMap::new();
+    /// Everything that blocks have of what is asked for.
+    async fn read_all(&self, blocks: &[Arc<Block>]) -> Result<Vec<(Labels, Pieces)>, Stop> {
+        let mut batches = Vec::new();
+        for block in blocks {
+            let entries = block.find(&self.selector, self.range).await;
+            let mut entries = entries.map_err(|error| Stop::Broken(broken(block, error)))?;
+            while !entries.is_empty() {
+                batches.push((Arc::clone(block), take_batch(&mut entries, BATCH)));
+            }
+        }
         let mut read = 0usize;
         // What stands in several blocks is dropped only once all are read.
         let bound = self.max_samples.saturating_mul(2).saturating_add(SLACK);
-        for block in blocks {
-            let stop = |error| Stop::Broken(broken(block, error));
-            let entries = block.find(&self.selector, self.range).await;
-            let mut entries = entries.map_err(stop)?;
-            while !entries.is_empty() {
-                let batch = take_batch(&mut entries, self.max_samples.saturating_add(SLACK));
-                read = read.saturating_add(self.read(block, batch, &mut found).await?);
-                if read > bound {
-                    return Err(Stop::TooMany);
-                }
+        let mut found = Vec::new();
+        let reading = batches
+            .into_iter()
+            .map(|(block, batch)| self.read(block, batch));
+        let mut reading = futures::stream::iter(reading).buffered(AT_ONCE);
+        while let Some(batch) = reading.next().await {
+            let batch = batch?;
+            let lengths = batch.iter().map(|(_, piece)| piece.len());
+            read = read.saturating_add(lengths.sum());
+            if read > bound {
+                return Err(Stop::TooMany);
             }
+            found = add_sorted(found, batch);
         }
+        Ok(found)
+    }
+
+    /// One list of series, sorted by labels; nothing if they have too many samples.
+    fn join_all(&self, found: Vec<(Labels, Pieces)>, newest: Vec<Series>) -> Option<Vec<Series>> {
+        let newest = newest.into_iter();
+        let newest = newest.map(|it| (it.labels, Piece::Samples(it.samples)));
+        let found = add_sorted(found, newest.collect());
         let series = found.into_iter().map(|(labels, pieces)| Series {
             labels,
             samples: self.join(pieces),
         });
-        let mut series: Vec<Series> = series.filter(|it| !it.samples.is_empty()).collect();
+        let series: Vec<Series> = series.filter(|it| !it.samples.is_empty()).collect();
         let samples: usize = series.iter().map(|series| series.samples.len()).sum();
-        if samples > self.max_samples {
-            return Err(Stop::TooMany);
-        }
-        series.sort_unstable_by(|one, next| one.labels.cmp(&next.labels));
-        Ok(series)
+        (samples <= self.max_samples).then_some(series)
     }
 
-    /// Reads what a block has of some series; says how many samples or lines that are.
+    /// Reads what a block has of some series.
     async fn read(
         &self,
-        block: &Block,
+        block: Arc<Block>,
         entries: Vec<Entry>,
-        found: &mut HashMap<Labels, Pieces>,
-    ) -> Result<usize, Stop> {
-        let stop = |error| Stop::Broken(broken(block, error));
-        let mut read = 0;
+    ) -> Result<Vec<(Labels, Piece)>, Stop> {
+        let stop = |error| Stop::Broken(broken(&block, error));
+        let mut found = Vec::with_capacity(entries.len());
         let Some(width_ms) = block.meta.resolution.width_ms() else {
-            let series = read_series(block, entries, self.range).await;
-            for Series { labels, samples } in series.map_err(stop)? {
-                read += samples.len();
-                if !samples.is_empty() {
-                    found.entry(labels).or_default().samples.push(samples);
-                }
-            }
-            return Ok(read);
+            let series = read_series(&block, entries, self.range).await;
+            let series = series.map_err(stop)?.into_iter();
+            found.extend(series.map(|it| (it.labels, Piece::Samples(it.samples))));
+            found.retain(|(_, piece)| piece.len() > 0);
+            return Ok(found);
         };
-        let series = lines::of_entries(block, entries).await;
+        let series = lines::of_entries(&block, entries).await;
         for (labels, mut lines) in series.map_err(stop)? {
             let TimeRange { from_ms, to_ms } = self.range;
             lines.retain(|line| line.first_ms <= to_ms && from_ms <= line.last_ms);
-            read += lines.len();
             if !lines.is_empty() {
-                found
-                    .entry(labels)
-                    .or_default()
-                    .lines
-                    .push((width_ms, lines));
+                found.push((labels, Piece::Lines(width_ms, lines)));
             }
         }
-        Ok(read)
+        Ok(found)
     }
 
     /// One series of what several blocks have of it.
@@ -305,6 +345,32 @@ impl Wanted {
     }
 }
 
+impl Pieces {
+    fn push(&mut self, piece: Piece) {
+        match piece {
+            Piece::Samples(samples) => self.samples.push(samples),
+            Piece::Lines(width_ms, lines) => self.lines.push((width_ms, lines)),
+        }
+    }
+}
+
+/// Adds what one block has to what all before it have; both are in the order of labels.
+fn add_sorted(found: Vec<(Labels, Pieces)>, pieces: Vec<(Labels, Piece)>) -> Vec<(Labels, Pieces)> {
+    let mut joined = Vec::with_capacity(found.len().max(pieces.len()));
+    let mut found = found.into_iter().peekable();
+    for (labels, piece) in pieces {
+        while let Some(before) = found.next_if(|(known, _)| *known < labels) {
+            joined.push(before);
+        }
+        let known = found.next_if(|(known, _)| *known == labels);
+        let (labels, mut pieces) = known.unwrap_or_else(|| (labels, Pieces::default()));
+        pieces.push(piece);
+        joined.push((labels, pieces));
+    }
+    joined.extend(found);
+    joined
+}
+
 /// As many of the first entries as have so many rows, or one.
 fn take_batch(entries: &mut Vec<Entry>, max_rows: usize) -> Vec<Entry> {
     let mut rows = 0u64;
@@ -319,13 +385,4 @@ fn take_batch(entries: &mut Vec<Entry>, max_rows: usize) -> Vec<Entry> {
 fn broken(block: &Block, error: BlockError) -> Broken {
     let block = block.meta.id;
     Broken { block, error }
-}
-
-fn listing<T: Ord>(mut items: Vec<T>, limit: Option<usize>) -> Listing<T> {
-    items.sort_unstable();
-    items.dedup();
-    let limit = limit.unwrap_or(usize::MAX);
-    let truncated = items.len() > limit;
-    items.truncate(limit);
-    Listing { items, truncated }
 }

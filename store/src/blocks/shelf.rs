@@ -134,6 +134,11 @@ impl Shelf {
         self.lock().retire(ids);
     }
 
+    /// Whether anything is off the shelf that is to be deleted.
+    pub(super) fn has_retired(&self) -> bool {
+        !self.lock().retired.is_empty()
+    }
+
     /// Deletes what is off the shelf and not being read; says how many blocks that were. A block goes
     /// only after those that it replaced, so that none of them comes back.
     pub(super) async fn delete_retired(&self) -> Result<usize, ObjectsError> {
@@ -200,11 +205,13 @@ impl Shelf {
         Ok(())
     }
 
+    /// Moves the files of a block aside. What says that they are a block goes last: without it the next
+    /// opening would take the others, if a crash came in between, for the remains of a write.
     async fn move_aside(&self, id: BlockId) -> Result<(), ObjectsError> {
-        for name in [META, SAMPLES, SERIES] {
+        for name in [SAMPLES, SERIES, META] {
             let path = objects::file(id, name);
             let aside = objects::quarantined(&id.to_string(), name);
-            match self.objects.rename(&path, &aside).await {
+            match objects::rename(&*self.objects, &path, &aside).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(ObjectsError::new("move", &path, error)),
             }

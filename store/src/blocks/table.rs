@@ -20,7 +20,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::damage::{BlockError, Damage, ObjectsError};
 use super::meta::FileMeta;
-use super::objects::PIECE;
+use super::objects::{META, PIECE};
 
 /// Under this name the footer carries the checksums of the pieces before it, in hexadecimal digits.
 pub(super) const CHECKSUMS: &str = "nightshift.crc32c";
@@ -307,19 +307,21 @@ pub(super) async fn fetch(
     };
     let parts = match fetched {
         Ok(parts) => parts,
-        Err(object_store::Error::NotFound { .. }) => {
-            return Err(BlockError::Damaged(Damage::new(
-                path,
-                0,
-                "the file is missing",
-            )));
+        Err(error @ object_store::Error::NotFound { .. }) => {
+            // Who does not find the rest of the block either may be asking in the wrong place: a
+            // bucket behind a proxy that answers for it, or one that somebody else writes by now.
+            let (block, _) = path.as_ref().rsplit_once('/').unwrap_or_default();
+            return Err(match objects.head(&Path::from(block).join(META)).await {
+                Ok(_) => Damage::new(path, 0, "the file is missing").into(),
+                Err(_) => ObjectsError::new("read", path, error).into(),
+            });
         }
         Err(error) => {
             // A range beyond the end has no error of its own; the size tells.
             let needed = ranges.iter().map(|range| range.end).max().unwrap_or(0);
             return Err(match objects.head(path).await {
                 Ok(head) if head.size < needed => {
-                    BlockError::Damaged(Damage::new(path, head.size, "the file is cut off"))
+                    Damage::new(path, head.size, "the file is cut off").into()
                 }
                 _ => ObjectsError::new("read", path, error).into(),
             });

@@ -10,7 +10,7 @@ use crate::append::{Arrival, Delivery, Row};
 use crate::labels::Labels;
 use crate::matcher::Matcher;
 use crate::memory::{Bounds, Memory};
-use crate::read::{Read, Sample, TimeRange};
+use crate::read::{Read, STALE, Sample, TimeRange};
 
 /// Blocks in a folder of their own, and a runtime for what waits.
 struct Fixture {
@@ -116,10 +116,7 @@ fn what_is_added_is_read_also_after_a_restart() {
             "__name__=a,x=1",
             &[(i64::MIN, 0.1), (0, -0.0), (i64::MAX, 1e300)],
         ),
-        series(
-            "__name__=a,x=2",
-            &[(5, f64::from_bits(0x7ff0_0000_0000_0002))],
-        ),
+        series("__name__=a,x=2", &[(5, STALE)]),
         series("__name__=b", &[(1, 2.5), (2, 2.5), (3, f64::NAN)]),
         series("x=no name", &[(7, f64::INFINITY)]),
     ];
@@ -159,7 +156,7 @@ fn any_value() -> impl Strategy<Value = f64> {
         4 => (-1000i32..1000).prop_map(f64::from),
         4 => (0i32..100_000).prop_map(|cents| f64::from(cents) / 100.0),
         2 => any::<u64>().prop_map(f64::from_bits),
-        1 => Just(f64::from_bits(0x7ff0_0000_0000_0002)),
+        1 => Just(STALE),
         1 => Just(-0.0),
         1 => Just(f64::INFINITY),
     ]

@@ -6,6 +6,7 @@ use wire::batch::{RunId, Sequence};
 use super::*;
 use crate::append::Arrival;
 use crate::conformance::{self, anonymous, found, from_agent, row};
+use crate::read::STALE;
 
 async fn open(folder: &Path, options: Options) -> Embedded {
     let opened = Embedded::open(Folders::below(folder), options, i64::MAX / 2).await;
@@ -56,6 +57,21 @@ async fn conforms() {
     conformance::check(make).await;
 }
 
+#[tokio::test]
+async fn holds_strangers_to_time_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let limited = Options {
+        limits: conformance::TIME_LIMITS,
+        ..keeping()
+    };
+    let store = open(folder.path(), limited).await;
+    conformance::check_time_limits(&store).await;
+    let before = found(&store, &[]).await;
+    store.close().await;
+    let store = open(folder.path(), keeping()).await;
+    assert_eq!(found(&store, &[]).await, before);
+}
+
 #[test]
 fn agrees_with_the_model_whatever_moves_to_blocks_and_however_it_ends() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,7 +95,7 @@ fn agrees_with_the_model_whatever_moves_to_blocks_and_however_it_ends() {
                 let provenance = Provenance {
                     arrived_from_ms: ripe.arrived_from_ms,
                     arrived_to_ms: ripe.arrived_to_ms,
-                    mark: store.journal.mark(ripe.arrived_to_ms).await,
+                    mark: store.journal.mark(ripe).await,
                 };
                 let add = move || blocks.add(memory.series_through(ripe.through), provenance);
                 in_background(add).await.unwrap();
@@ -100,8 +116,7 @@ async fn what_went_to_a_block_leaves_memory_and_journal_and_is_still_known() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), keeping()).await;
     let (agent, run) = (AgentId::random(), RunId::random());
-    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
-    let mut delivery = from_agent(agent, run, 7, vec![row("__name__=a", 5, stale)]);
+    let mut delivery = from_agent(agent, run, 7, vec![row("__name__=a", 5, STALE)]);
     let said = Metadata {
         kind: wire::metric::Kind::Gauge,
         help: "One.".to_owned(),
@@ -112,7 +127,7 @@ async fn what_went_to_a_block_leaves_memory_and_journal_and_is_still_known() {
     let store = flush(folder.path(), store).await;
     assert_eq!(store.blocks_stats().samples, 1);
     let read = store.select(&[], TimeRange::ALL, 10).await.unwrap();
-    assert_eq!(read[0].samples[0].value.to_bits(), stale.to_bits());
+    assert_eq!(read[0].samples[0].value.to_bits(), STALE.to_bits());
     assert_eq!(
         store.append(vec![delivery]).await.unwrap(),
         [Outcome::Duplicate]
@@ -168,7 +183,80 @@ async fn memory_is_bounded_where_blocks_cannot_be_written() {
     store.append(vec![anonymous(rows(0))]).await.unwrap();
     let refused = store.append(vec![anonymous(rows(30))]).await;
     assert!(matches!(refused, Err(AppendError::Busy)), "{refused:?}");
+    store.overfull().await;
     store.maintain(0).await.unwrap();
     store.append(vec![anonymous(rows(30))]).await.unwrap();
     assert_eq!(found(&store, &[]).await.len(), 44);
+}
+
+/// What came late with an early stamp is not in the block, whatever its stamp says.
+#[tokio::test]
+async fn a_block_never_stands_for_what_it_does_not_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = Options {
+        segment_bytes: 1,
+        ..keeping()
+    };
+    let store = open(folder.path(), tiny).await;
+    let arrived = |at: i64, name: &str| {
+        let mut delivery = anonymous(vec![row(name, at, 1.0)]);
+        delivery.arrival.steady_ms = at;
+        delivery.arrival.wall_ms = at;
+        vec![delivery]
+    };
+    for (at, name) in [(40, "__name__=a"), (60, "__name__=b"), (100, "__name__=c")] {
+        store.append(arrived(at, name)).await.unwrap();
+    }
+    store.journal.memory().end_generation();
+    let ripe = store.journal.memory().ripe(i64::MAX).unwrap();
+    for (at, name) in [
+        (50, "__name__=late"),
+        (120, "__name__=d"),
+        (130, "__name__=e"),
+    ] {
+        store.append(arrived(at, name)).await.unwrap();
+    }
+    store.write_block(ripe, 130).await.unwrap();
+    let all = found(&store, &[]).await;
+    assert_eq!(all.len(), 6);
+    store.close().await;
+    assert_eq!(found(&open(folder.path(), keeping()).await, &[]).await, all);
+}
+
+/// An operator who removed the journal must not lose what comes after.
+#[tokio::test]
+async fn a_new_journal_is_not_taken_for_an_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(
+        folder.path(),
+        Options {
+            segment_bytes: 1,
+            ..keeping()
+        },
+    )
+    .await;
+    for at in 0..5 {
+        store
+            .append(vec![anonymous(vec![row("__name__=a", at, 1.0)])])
+            .await
+            .unwrap();
+    }
+    let store = flush(folder.path(), store).await;
+    assert!(store.blocks.mark() > 0);
+    store.close().await;
+    fs::remove_dir_all(folder.path().join("journal")).unwrap();
+    for at in 10..13 {
+        let store = open(folder.path(), keeping()).await;
+        store
+            .append(vec![anonymous(vec![row("__name__=a", at, 1.0)])])
+            .await
+            .unwrap();
+        store.close().await;
+    }
+    assert_eq!(
+        found(&open(folder.path(), keeping()).await, &[])
+            .await
+            .len(),
+        8
+    );
 }

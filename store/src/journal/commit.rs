@@ -16,10 +16,11 @@ use tokio::sync::{mpsc, oneshot};
 use wire::batch::BatchId;
 
 use crate::append::{AppendError, Delivery, Outcome};
-use crate::memory::{Memory, Ripe};
+use crate::memory::{Memory, Resolved, Ripe};
 use crate::tail::Position;
 
-use super::record::{self, Checkpoint};
+use super::numbering::Definitions;
+use super::record::{self, Checkpoint, Content, MAX_LABELS};
 use super::segment::{Segment, Tail};
 use super::stats::SharedStats;
 
@@ -31,9 +32,9 @@ const MAX_GROUP_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub(super) enum Job {
     Append(Pending),
-    /// Say how far the segments go that hold nothing else than what arrived up to a moment.
+    /// Say how far the segments go that hold nothing else than what is ripe.
     Mark {
-        arrived_to_ms: i64,
+        ripe: Ripe,
         done: oneshot::Sender<u64>,
     },
     /// Let go what is somewhere else now; answered when done.
@@ -44,11 +45,46 @@ pub(super) enum Job {
     },
 }
 
-/// Deliveries with their frames, and who waits for them.
+/// Deliveries that are ready to be written, and who waits for them.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) deliveries: Vec<(Delivery, Vec<u8>)>,
+    pub(super) deliveries: Vec<Prepared>,
     pub(super) answer: oneshot::Sender<Result<Vec<Outcome>, AppendError>>,
+}
+
+/// A delivery with all that can be done for it before the one writer.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    delivery: Delivery,
+    resolved: Resolved,
+    content: Content,
+    /// The number that the first of its new series was given in the segment, once it is written.
+    first_new: Option<u32>,
+}
+
+impl Prepared {
+    /// Looks up the series, encodes and compresses: the work, which many do at once.
+    pub(super) fn of(delivery: Delivery, memory: &Memory) -> Result<Self, AppendError> {
+        let content = Content::of(&delivery)?;
+        let resolved = memory.resolve(&delivery.rows);
+        let new = resolved
+            .new
+            .iter()
+            .filter_map(|row| delivery.rows.get(*row));
+        let longest = new.map(|row| row.labels.as_encoded().len()).max();
+        match longest {
+            Some(bytes) if bytes > MAX_LABELS => Err(AppendError::TooLarge {
+                bytes,
+                limit: MAX_LABELS,
+            }),
+            _ => Ok(Self {
+                delivery,
+                resolved,
+                content,
+                first_new: None,
+            }),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -72,10 +108,7 @@ impl Writer {
             match job {
                 Job::Append(first) => next = self.append_group(first, &mut jobs),
                 // Who asked may have stopped waiting: what was done is done.
-                Job::Mark {
-                    arrived_to_ms,
-                    done,
-                } => drop(done.send(self.mark(arrived_to_ms))),
+                Job::Mark { ripe, done } => drop(done.send(self.mark(ripe))),
                 Job::Release {
                     ripe,
                     now_steady_ms,
@@ -109,7 +142,7 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        let written = self.write_group(&group);
+        let written = self.write_group(&mut group);
         self.publish(&self.stats);
         for pending in group {
             let answer = match &written {
@@ -122,30 +155,33 @@ impl Writer {
         next
     }
 
-    fn write_group(&mut self, group: &[Pending]) -> Result<(), AppendError> {
-        let mut bytes = Vec::new();
+    fn write_group(&mut self, group: &mut [Pending]) -> Result<(), AppendError> {
         let mut here: HashSet<BatchId> = HashSet::new();
-        let mut last_arrival = i64::MIN;
-        for (delivery, frame) in group.iter().flat_map(|pending| &pending.deliveries) {
-            if let Some(origin) = &delivery.origin
+        let mut fresh: Vec<&mut Prepared> = Vec::new();
+        for one in group.iter_mut().flat_map(|pending| &mut pending.deliveries) {
+            if let Some(origin) = &one.delivery.origin
                 && (self.memory.has(&origin.id) || !here.insert(origin.id))
             {
                 continue;
             }
-            last_arrival = last_arrival.max(delivery.arrival.steady_ms);
-            bytes.extend_from_slice(frame);
+            fresh.push(one);
         }
-        if bytes.is_empty() {
+        let arrivals = fresh.iter().map(|one| one.delivery.arrival.steady_ms);
+        let Some(last_arrival) = arrivals.max() else {
             return Ok(());
-        }
-        let written = self.write_durably(&bytes, last_arrival);
+        };
+        let written = self.write_durably(&mut fresh, last_arrival);
         if written.is_err() {
             self.stats.update(|stats| stats.failures += 1);
         }
         written
     }
 
-    fn write_durably(&mut self, bytes: &[u8], arrival: i64) -> Result<(), AppendError> {
+    fn write_durably(
+        &mut self,
+        fresh: &mut [&mut Prepared],
+        arrival: i64,
+    ) -> Result<(), AppendError> {
         let mut tail = match self.tail.take() {
             Some(tail) if !self.is_spent(&tail, arrival) => tail,
             spent => {
@@ -154,13 +190,19 @@ impl Writer {
             }
         };
         let began = Instant::now();
-        let written = tail.write(bytes);
+        let (size, first) = (tail.segment.bytes, tail.numbering.next());
+        let written = write_numbered(&mut tail, fresh);
         let synced = match &written {
-            Ok(()) => tail.sync(),
+            Ok(_) => tail.sync(),
             Err(_) => Ok(()),
         };
         tail.segment.last_arrival_steady_ms = tail.segment.last_arrival_steady_ms.max(arrival);
         let is_unsafe = synced.is_err() || matches!(written, Err(AppendError::Failed { .. }));
+        let bytes = tail.segment.bytes - size;
+        match &written {
+            Ok(definitions) => tail.numbering.keep(definitions, tail.segment.bytes),
+            Err(_) => tail.numbering.take_back(first),
+        }
         if is_unsafe {
             self.sealed.push(tail.segment);
         } else {
@@ -168,7 +210,7 @@ impl Writer {
         }
         written.and(synced)?;
         self.stats.update(|stats| {
-            stats.appended_bytes += bytes.len() as u64;
+            stats.appended_bytes += bytes;
             stats.fsync.observe(began.elapsed());
         });
         Ok(())
@@ -189,21 +231,31 @@ impl Writer {
         let age_ms = now_steady_ms.saturating_sub(tail.opened_steady_ms);
         let span = self.memory.generation_span();
         tail.segment.bytes >= self.segment_bytes
+            || tail.numbering.is_spent()
             || u128::try_from(age_ms).is_ok_and(|age_ms| age_ms >= span.as_millis())
     }
 
-    fn make_visible(&self, deliveries: Vec<(Delivery, Vec<u8>)>) -> Vec<Outcome> {
-        deliveries
-            .into_iter()
-            .map(|(delivery, _)| self.memory.apply(delivery))
-            .collect()
+    fn make_visible(&mut self, deliveries: Vec<Prepared>) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for one in deliveries {
+            let (outcome, new) = self.memory.apply_resolved(one.delivery, &one.resolved);
+            // It is the segment that the delivery was written to: nothing came in between.
+            if let (Some(tail), Some(first_new)) = (&mut self.tail, one.first_new) {
+                tail.numbering.learn(first_new, &new);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
-    fn mark(&self, arrived_to_ms: i64) -> u64 {
+    /// Everything in the segments is in memory, for it is this thread that puts it there. What was
+    /// stamped early and came late may be in a later generation: it moves the horizon.
+    fn mark(&self, ripe: Ripe) -> u64 {
+        let horizon = self.memory.horizon(ripe.through);
         let flushed = self
             .sealed
             .iter()
-            .take_while(|segment| segment.last_arrival_steady_ms <= arrived_to_ms);
+            .take_while(|segment| segment.last_arrival_steady_ms <= horizon);
         flushed.last().map_or(0, |segment| segment.number)
     }
 
@@ -261,8 +313,32 @@ impl Writer {
 
 impl Pending {
     fn bytes(&self) -> usize {
-        self.deliveries.iter().map(|(_, frame)| frame.len()).sum()
+        self.deliveries.iter().map(|one| one.content.bytes()).sum()
     }
+}
+
+/// Writes deliveries with the definitions of the series that the segment does not have yet.
+fn write_numbered(
+    tail: &mut Tail,
+    fresh: &mut [&mut Prepared],
+) -> Result<Definitions, AppendError> {
+    let mut given = tail.numbering.begin();
+    let mut records = Vec::new();
+    for one in fresh {
+        let Prepared {
+            delivery,
+            resolved,
+            content,
+            first_new,
+        } = &mut **one;
+        let (runs, first) = tail.numbering.number(delivery, resolved, &mut given);
+        *first_new = Some(first);
+        content.put_frame(&mut records, &runs);
+    }
+    let definitions = tail.numbering.frames(&given, tail.segment.bytes)?;
+    let all = [&definitions.copies[..], &definitions.new, &records].concat();
+    tail.write(&all)?;
+    Ok(definitions)
 }
 
 fn is_deleted(segment: &Segment) -> bool {

@@ -2,20 +2,29 @@
 //!
 //! A torn tail is what a crash leaves behind while writing: it was never acknowledged, so it is cut
 //! off. Anything else that is not a record is damage: it is reported with file and offset, and what
-//! follows it is read.
+//! follows it is read. Rows whose series is not to be known, because both places that define its number
+//! are damaged, are reported likewise and left out; they are never taken for another series'.
+//!
+//! One thread reads and decodes, the caller's puts it into memory.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+mod files;
+
 use std::path::{Path, PathBuf};
-
-use wire::frame::{self, Scan};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::append::{Delivery, Outcome};
-use crate::memory::Memory;
+use crate::ledger::Summary;
+use crate::memory::{Memory, Named, Restoring};
 
 use super::OpenError;
-use super::record::{self, DecodeError, Record};
-use super::segment::{self, Segment};
+use super::dictionary::Dictionary;
+use super::record::{Numbered, Record};
+use super::segment::Segment;
+
+use files::Piece;
+
+/// Times some pieces are decoded ahead. A few even out that memory takes many in at a time.
+const AHEAD: usize = 4;
 
 /// What a start found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,9 +37,11 @@ pub struct Recovery {
     pub duplicates: u64,
     /// Samples read.
     pub samples: u64,
+    /// Samples of which the series is not to be known any more; their records are among the damages.
+    pub lost_samples: u64,
     /// A write that a crash cut short; removed.
     pub torn: Option<Damage>,
-    /// Places that should hold a record and do not.
+    /// Places that should hold a record and do not, or one that could be read in part only.
     pub damages: Vec<Damage>,
 }
 
@@ -45,138 +56,135 @@ pub struct Damage {
     pub bytes: u64,
 }
 
-/// Reads every segment behind `mark` into `memory`, and deletes the others: a crash came between
-/// their going elsewhere and their deletion.
+/// Reads every segment behind `mark` into `memory`, and deletes the others.
 pub(super) fn replay(
     folder: &Path,
     memory: &Memory,
     mark: u64,
     now_steady_ms: i64,
 ) -> Result<(Vec<Segment>, Recovery), OpenError> {
-    let mut replay = Replay {
-        memory,
+    let (give, pieces) = sync_channel(AHEAD);
+    let replay = Replay {
+        memory: memory.restoring(),
         now_steady_ms,
+        series: Dictionary::default(),
+        last_arrival_steady_ms: i64::MIN,
+        segments: Vec::new(),
         recovery: Recovery::default(),
     };
-    let found = segment::list(folder).map_err(|error| OpenError::new("list", folder, error))?;
-    let last = found.last().map(|(number, _)| *number);
-    let mut segments = Vec::new();
-    for (number, path) in found {
-        // The last one holds the ledger, whatever else.
-        if number <= mark && last != Some(number) {
-            fs::remove_file(&path).map_err(|error| OpenError::new("delete", &path, error))?;
-            continue;
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new()
+            .name("journal-reader".into())
+            .spawn_scoped(scope, move || files::read(folder, mark, give))
+            .map_err(|error| OpenError::new("start the reader of", folder, error))?;
+        let found = replay.take_all(&pieces);
+        match reader.join() {
+            Ok(read) => read.map(|()| found),
+            Err(panic) => std::panic::resume_unwind(panic),
         }
-        segments.push(replay.segment(number, path, last == Some(number))?);
-    }
-    Ok((segments, replay.recovery))
+    })
 }
 
 struct Replay<'a> {
-    memory: &'a Memory,
+    memory: Restoring<'a>,
     now_steady_ms: i64,
+    /// What the numbers of the segment that is being read stand for.
+    series: Dictionary<Named>,
+    /// Of the segment that is being read.
+    last_arrival_steady_ms: i64,
+    segments: Vec<Segment>,
     recovery: Recovery,
 }
 
 impl Replay<'_> {
-    fn segment(&mut self, number: u64, path: PathBuf, is_last: bool) -> Result<Segment, OpenError> {
-        let file = fs::read(&path).map_err(|error| OpenError::new("read", &path, error))?;
-        self.recovery.segments += 1;
-        let mut segment = Segment {
-            number,
-            path,
-            bytes: file.len() as u64,
-            last_arrival_steady_ms: i64::MIN,
+    fn take_all(mut self, pieces: &Receiver<Vec<Piece>>) -> (Vec<Segment>, Recovery) {
+        // It ends with the reader.
+        for piece in pieces.iter().flatten() {
+            match piece {
+                Piece::Record(record, place) => self.record(*record, place),
+                Piece::Damaged(damage) => self.recovery.damages.push(damage),
+                Piece::Torn(damage) => self.recovery.torn = Some(damage),
+                Piece::End(segment) => self.end(segment),
+            }
+        }
+        (self.segments, self.recovery)
+    }
+
+    fn record(&mut self, record: Record, place: Damage) {
+        match record {
+            Record::Series(definitions) => {
+                let named = definitions.labels.into_iter().map(Named::from);
+                self.series.define(definitions.first, named);
+            }
+            Record::Numbered(numbered) => self.numbered(numbered, place),
+            Record::Delivery(delivery) => self.labelled(delivery),
+            Record::Checkpoint(checkpoint) => self
+                .memory
+                .checkpoint(checkpoint.agents, checkpoint.metadata),
+        }
+    }
+
+    fn numbered(&mut self, numbered: Numbered, place: Damage) {
+        let Numbered {
+            mut delivery,
+            series,
+            samples,
+        } = numbered;
+        let arrived = self.arrive(&mut delivery);
+        let summary = Summary {
+            arrival: delivery.arrival,
+            rows: samples.len() as u64,
+            newest_ms: samples.iter().map(|sample| sample.at_ms).max(),
         };
-        let mut at = 0;
-        loop {
-            match frame::scan(&file, at) {
-                Scan::Record { body, next } => {
-                    self.record(body, at, next, &mut segment)?;
-                    at = next;
-                }
-                Scan::End => return Ok(segment),
-                Scan::Torn if is_last => {
-                    self.recovery.torn = Some(damage(&segment, at, file.len()));
-                    cut(&segment.path, at)?;
-                    segment.bytes = at as u64;
-                    return Ok(segment);
-                }
-                Scan::Torn | Scan::Damaged { next: None } => {
-                    self.report(damage(&segment, at, file.len()));
-                    return Ok(segment);
-                }
-                Scan::Damaged { next: Some(next) } => {
-                    self.report(damage(&segment, at, next));
-                    at = next;
-                }
-            }
+        let outcome = self.memory.begin(delivery, &summary);
+        let mut lost = 0;
+        if outcome == Outcome::Stored {
+            let named = self.series.look_up(&series.0).zip(&samples);
+            let rows = named.filter_map(|(named, sample)| {
+                lost += u64::from(named.is_none());
+                Some((named?, *sample))
+            });
+            self.memory.rows(arrived, samples.len(), rows);
         }
+        if lost > 0 {
+            self.recovery.lost_samples += lost;
+            self.recovery.damages.push(place);
+        }
+        self.count(outcome, samples.len() as u64 - lost);
     }
 
-    fn record(
-        &mut self,
-        body: &[u8],
-        at: usize,
-        next: usize,
-        segment: &mut Segment,
-    ) -> Result<(), OpenError> {
-        match record::decode(body) {
-            Ok(Record::Delivery(delivery)) => {
-                let arrived = self.apply(delivery);
-                segment.last_arrival_steady_ms = segment.last_arrival_steady_ms.max(arrived);
-            }
-            Ok(Record::Checkpoint(checkpoint)) => {
-                for (id, agent) in checkpoint.agents {
-                    self.memory.restore_agent(id, agent);
-                }
-                self.memory.restore_metadata(checkpoint.metadata);
-            }
-            Err(DecodeError::Malformed) => self.report(damage(segment, at, next)),
-            Err(DecodeError::Version(version)) => {
-                return Err(OpenError::Version {
-                    path: segment.path.clone(),
-                    version,
-                });
-            }
-        }
-        Ok(())
+    fn labelled(&mut self, mut delivery: Delivery) {
+        self.arrive(&mut delivery);
+        let samples = delivery.rows.len() as u64;
+        let outcome = self.memory.labelled(delivery);
+        self.count(outcome, samples);
     }
 
-    fn apply(&mut self, mut delivery: Delivery) -> i64 {
+    fn arrive(&mut self, delivery: &mut Delivery) -> i64 {
         // A record from the future shows that the clock was set back since; it counts as just
         // arrived, or it would stay until the clock has caught up.
         let arrived = delivery.arrival.steady_ms.min(self.now_steady_ms);
         delivery.arrival.steady_ms = arrived;
-        let samples = delivery.rows.len() as u64;
-        match self.memory.apply(delivery) {
-            Outcome::Stored => {
+        self.last_arrival_steady_ms = self.last_arrival_steady_ms.max(arrived);
+        arrived
+    }
+
+    fn count(&mut self, outcome: Outcome, samples: u64) {
+        match outcome {
+            Outcome::Stored | Outcome::StoredInPart(_) => {
                 self.recovery.deliveries += 1;
                 self.recovery.samples += samples;
             }
             Outcome::Duplicate => self.recovery.duplicates += 1,
         }
-        arrived
     }
 
-    fn report(&mut self, damage: Damage) {
-        self.recovery.damages.push(damage);
+    fn end(&mut self, mut segment: Segment) {
+        segment.last_arrival_steady_ms = self.last_arrival_steady_ms;
+        self.segments.push(segment);
+        self.recovery.segments += 1;
+        // The next one has numbers of its own.
+        self.series = Dictionary::default();
+        self.last_arrival_steady_ms = i64::MIN;
     }
-}
-
-fn damage(segment: &Segment, from: usize, to: usize) -> Damage {
-    Damage {
-        path: segment.path.clone(),
-        offset: from as u64,
-        bytes: to.saturating_sub(from) as u64,
-    }
-}
-
-fn cut(path: &Path, at: usize) -> Result<(), OpenError> {
-    let cut = || -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(at as u64)?;
-        file.sync_all()
-    };
-    cut().map_err(|error| OpenError::new("cut the torn end off", path, error))
 }

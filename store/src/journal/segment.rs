@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use crate::append::AppendError;
 
+use super::numbering::Numbering;
+
 const EXTENSION: &str = "journal";
 
 /// One file of the journal, whole or being written.
@@ -27,6 +29,8 @@ pub(super) struct Segment {
 pub(super) struct Tail {
     pub(super) segment: Segment,
     pub(super) opened_steady_ms: i64,
+    /// The numbers of its series.
+    pub(super) numbering: Numbering,
     file: File,
 }
 
@@ -79,6 +83,7 @@ impl Tail {
                 last_arrival_steady_ms: now_steady_ms,
             },
             opened_steady_ms: now_steady_ms,
+            numbering: Numbering::default(),
             file,
         };
         let written = tail

@@ -1,23 +1,28 @@
 //! Following the journal: its files are read from outside, up to where they are durable.
+//!
+//! Who goes on in the middle of a file needs the definitions before that place. What the numbers of the
+//! last few files stand for is therefore remembered, as far as someone read them; [`known`] has it.
+
+mod known;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::PoisonError;
 
-use wire::frame::{self, Scan};
-
+use crate::append::Delivery;
+use crate::memory::Memory;
 use crate::tail::{Position, Stretch, Tail, TailError};
 
 use super::Journal;
-use super::record::{self, Record};
+use super::frames::{Found, Frames};
+use super::record::{self, Decoder, Numbered, Record};
 use super::segment;
 
-/// How much is looked at first; a record that is longer is read whole.
-const WINDOW: usize = 256 << 10;
-
-/// The longest that a window has to be: one record.
-const MAX_WINDOW: usize = frame::HEADER_LEN + frame::MAX_BODY;
+pub(super) use known::Known;
+#[cfg(test)]
+pub(super) use known::MOST_FILES;
+use known::Series;
 
 impl Tail for Journal {
     fn end(&self) -> Position {
@@ -25,7 +30,7 @@ impl Tail for Journal {
     }
 
     fn read(&self, from: Position, to: Position, max_bytes: usize) -> Result<Stretch, TailError> {
-        read(&self.folder, from, to.min(self.end()), max_bytes)
+        read(self, from, to.min(self.end()), max_bytes)
     }
 
     fn pending(&self, from: Position) -> u64 {
@@ -50,7 +55,7 @@ impl Tail for Journal {
 }
 
 fn read(
-    folder: &Path,
+    journal: &Journal,
     from: Position,
     to: Position,
     max_bytes: usize,
@@ -63,6 +68,7 @@ fn read(
         next: from,
         ..Stretch::default()
     };
+    let folder = &journal.folder;
     let segments = segment::list(folder).map_err(|error| failed(folder, error))?;
     let mut taken = 0usize;
     let is_known = segments.iter().any(|(number, _)| *number == from.segment);
@@ -92,11 +98,14 @@ fn read(
         } else {
             length
         };
+        let series = journal.known.of(number);
         let mut cursor = Cursor {
-            file,
+            file: &file,
             limit,
             taken: &mut taken,
             max_bytes,
+            series: &mut series.lock().unwrap_or_else(PoisonError::into_inner),
+            memory: &journal.memory,
         };
         let is_whole = cursor
             .take_into(&mut stretch)
@@ -112,76 +121,74 @@ fn read(
 
 /// One file, read from `next` of a stretch to its limit.
 struct Cursor<'a> {
-    file: File,
+    file: &'a File,
     limit: u64,
     taken: &'a mut usize,
     max_bytes: usize,
+    series: &'a mut Series,
+    memory: &'a Memory,
 }
 
 impl Cursor<'_> {
     /// Takes records until the limit of the file, which gives true, or of the bytes.
     fn take_into(&mut self, stretch: &mut Stretch) -> io::Result<bool> {
-        let mut size = WINDOW;
-        while stretch.next.offset < self.limit {
-            let window = self.window(stretch.next.offset, size)?;
-            let reaches_end = stretch.next.offset + window.len() as u64 >= self.limit;
-            let before = stretch.next.offset;
-            if !self.take_window(&window, reaches_end, stretch) {
-                return Ok(false);
-            }
-            let has_moved = stretch.next.offset > before;
-            size = if has_moved {
-                WINDOW
-            } else {
-                (size * 4).min(MAX_WINDOW)
+        self.learn(stretch.next.offset)?;
+        let mut decoder = Decoder::new()?;
+        let mut frames = Frames::new(self.file, stretch.next.offset, self.limit);
+        while let Some((found, place)) = frames.next()? {
+            let bytes = place.end - place.start;
+            let record = match found {
+                Found::Record(_) if *self.taken >= self.max_bytes => return Ok(false),
+                Found::Record(body) => {
+                    *self.taken += usize::try_from(bytes).unwrap_or(usize::MAX);
+                    decoder.decode(body).ok()
+                }
+                Found::Damage | Found::Torn => None,
             };
+            stretch.next.offset = place.end;
+            self.series.read_to = self.series.read_to.max(place.end);
+            match record {
+                None => stretch.lost.damaged_bytes += bytes,
+                Some(Record::Checkpoint(_)) => {}
+                Some(Record::Series(definitions)) => self.series.define(definitions, self.memory),
+                Some(Record::Delivery(one)) => stretch.deliveries.push((one, stretch.next)),
+                Some(Record::Numbered(numbered)) => {
+                    let rows = numbered.samples.len();
+                    let one = self.name(numbered)?;
+                    if one.rows.len() < rows {
+                        stretch.lost.damaged_bytes += bytes;
+                    }
+                    stretch.deliveries.push((one, stretch.next));
+                }
+            }
         }
         Ok(true)
     }
 
-    fn window(&self, offset: u64, size: usize) -> io::Result<Vec<u8>> {
-        let left = usize::try_from(self.limit - offset).unwrap_or(usize::MAX);
-        let mut window = vec![0; size.min(left)];
-        self.file.read_exact_at(&mut window, offset)?;
-        Ok(window)
+    fn name(&mut self, numbered: Numbered) -> io::Result<Delivery> {
+        // Where a definition is lost its copy stands further on.
+        if !self.series.has_all(&numbered) {
+            self.learn(self.limit)?;
+        }
+        Ok(self.series.name(numbered))
     }
 
-    /// Takes the whole records of a window; false once enough were taken.
-    fn take_window(&mut self, window: &[u8], reaches_end: bool, stretch: &mut Stretch) -> bool {
-        let start = stretch.next.offset;
-        let is_longest = window.len() == MAX_WINDOW;
-        let mut at = 0;
-        loop {
-            let next = match frame::scan(window, at) {
-                Scan::End => break,
-                Scan::Record { body, next } => {
-                    if *self.taken >= self.max_bytes {
-                        return false;
-                    }
-                    *self.taken += next - at;
-                    stretch.next.offset = start + next as u64;
-                    match record::decode(body) {
-                        Ok(Record::Delivery(one)) => stretch.deliveries.push((one, stretch.next)),
-                        Ok(Record::Checkpoint(_)) => {}
-                        Err(_) => stretch.lost.damaged_bytes += (next - at) as u64,
-                    }
-                    next
-                }
-                // What goes on behind the window must be looked at with more of it, as long as a
-                // record can be longer.
-                Scan::Torn | Scan::Damaged { .. } if !reaches_end && !is_longest => break,
-                Scan::Damaged { next: Some(next) } => {
-                    stretch.lost.damaged_bytes += (next - at) as u64;
-                    next
-                }
-                Scan::Torn | Scan::Damaged { next: None } => {
-                    stretch.lost.damaged_bytes += (window.len() - at) as u64;
-                    window.len()
-                }
-            };
-            at = next;
-            stretch.next.offset = start + at as u64;
+    /// Learns the definitions before a place.
+    fn learn(&mut self, to: u64) -> io::Result<()> {
+        if to <= self.series.read_to {
+            return Ok(());
         }
-        true
+        let mut decoder = Decoder::new()?;
+        let mut frames = Frames::new(self.file, self.series.read_to, to);
+        while let Some((found, _)) = frames.next()? {
+            if let Found::Record(body) = found
+                && record::is_series(body)
+                && let Ok(Record::Series(definitions)) = decoder.decode(body)
+            {
+                self.series.define(definitions, self.memory);
+            }
+        }
+        self.series.read_to = to;
+        Ok(())
     }
 }

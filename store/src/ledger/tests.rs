@@ -32,7 +32,7 @@ fn delivery(agent: AgentId, run: RunId, sequence: u64, wall_ms: i64, at_ms: i64)
 }
 
 fn record(ledger: &mut Ledger, delivery: &Delivery) {
-    ledger.record(delivery.origin.as_ref().unwrap(), delivery);
+    ledger.record(delivery.origin.as_ref().unwrap(), &Summary::of(delivery));
 }
 
 fn id_of(delivery: &Delivery) -> BatchId {

@@ -50,6 +50,14 @@ pub(super) struct Samples<'a> {
 }
 
 impl Chunk {
+    /// With room for so many bytes before it has to grow.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn push(&mut self, at_ms: i64, value: f64) {
         let bits = value.to_bits();
         self.count += 1;
@@ -85,6 +93,10 @@ impl Chunk {
     /// The bytes alone, without room to grow.
     pub(super) fn seal(self) -> Box<[u8]> {
         self.bytes.into_boxed_slice()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -261,6 +273,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::read::STALE;
 
     fn check(samples: &[(i64, f64)]) -> usize {
         let mut chunk = Chunk::default();
@@ -281,10 +294,9 @@ mod tests {
 
     #[test]
     fn every_value_comes_back() {
-        let stale = f64::from_bits(0x7ff0_0000_0000_0002);
         check(&[]);
-        check(&[(0, 0.0), (i64::MIN, -0.0), (i64::MAX, f64::NAN), (1, stale)]);
-        check(&[(5, stale), (5, stale), (4, 1.0), (4, f64::INFINITY)]);
+        check(&[(0, 0.0), (i64::MIN, -0.0), (i64::MAX, f64::NAN), (1, STALE)]);
+        check(&[(5, STALE), (5, STALE), (4, 1.0), (4, f64::INFINITY)]);
         check(&[(1, MOST_WHOLE), (2, -MOST_WHOLE), (3, f64::MIN), (4, 0.1)]);
     }
 

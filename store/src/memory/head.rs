@@ -1,24 +1,21 @@
 //! Series and their samples, grouped by when they arrived.
 //!
-//! A *generation* is what arrived within a sixteenth of the retention, or a sixteenth of what the
-//! bounds allow. Each series holds its samples in one span a generation. Letting go drops the oldest
-//! generation whole, from every series. It goes by arrival, not by the samples' own time: a host
-//! whose clock is a day off, or a spool that held data for hours, loses nothing.
+//! Each series holds its samples in one span a generation. Letting go drops the oldest generation whole,
+//! from every series.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::append::Delivery;
+use crate::append::{Delivery, Row, millis};
 use crate::labels::{Labels, METRIC_NAME};
 use crate::matcher::Matcher;
 use crate::read::{Metadata, ReadError, Sample, Selector, Series, TimeRange};
 
-use super::held::Held;
-use super::postings::{Postings, SeriesId};
+use super::cardinality::Cardinality;
+use super::generations::Generations;
+use super::index::{Index, Resolved, Resolving, RowSeries};
+use super::postings::SeriesId;
 use super::{Bounds, Ripe, Stats};
-
-/// More generations let go more finely, and cost a span more in each series.
-const GENERATIONS: u32 = 16;
 
 /// Metadata beyond what the series account for is swept once it is this much more.
 const METADATA_SLACK: usize = 1_000;
@@ -26,40 +23,21 @@ const METADATA_SLACK: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Head {
     bounds: Bounds,
-    /// Boxed: a table of what takes a hundred bytes keeps as much again free for growth.
-    series: HashMap<SeriesId, Box<Held>>,
-    ids: HashMap<Labels, SeriesId>,
-    postings: Postings,
-    generations: VecDeque<Generation>,
+    index: Index,
+    generations: Generations,
     metadata: HashMap<String, Metadata>,
-    next_id: SeriesId,
-    next_generation: u32,
     stats: Stats,
     /// Everything that arrived up to here is gone.
     horizon_steady_ms: i64,
-}
-
-#[derive(Debug)]
-struct Generation {
-    number: u32,
-    /// Requests are stamped before they queue, so arrivals come in nearly ascending order only.
-    first_arrival_steady_ms: i64,
-    last_arrival_steady_ms: i64,
-    samples: u64,
-    new_series: u64,
 }
 
 impl Head {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            series: HashMap::new(),
-            ids: HashMap::new(),
-            postings: Postings::default(),
-            generations: VecDeque::new(),
+            index: Index::default(),
+            generations: Generations::new(&bounds),
             metadata: HashMap::new(),
-            next_id: SeriesId::default(),
-            next_generation: 0,
             stats: Stats::default(),
             horizon_steady_ms: i64::MIN,
         }
@@ -67,24 +45,37 @@ impl Head {
 
     pub(super) fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds;
+        self.generations.set_bounds(&bounds);
     }
 
     pub(super) fn generation_span(&self) -> Duration {
-        let shared = self.bounds.retention / GENERATIONS;
-        self.bounds.generation.unwrap_or(shared)
+        self.generations.span()
     }
 
     pub(super) fn size(&self) -> (u64, u64) {
-        (self.stats.samples, self.series.len() as u64)
+        (self.stats.samples, self.index.len() as u64)
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let sample_bytes: usize = self.series.values().map(|held| held.bytes()).sum();
+        let sample_bytes: usize = self.index.values().map(|held| held.bytes()).sum();
         Stats {
-            series: self.series.len() as u64,
+            series: self.index.len() as u64,
             sample_bytes: sample_bytes as u64,
             ..self.stats
         }
+    }
+
+    pub(super) fn cardinality(&self, most: usize) -> Cardinality {
+        let mut found = self.index.postings.cardinality(most);
+        found.series = self.index.len() as u64;
+        for held in self.index.values() {
+            for (first_ms, last_ms) in held.extents() {
+                found.chunks += 1;
+                found.first_ms = Some(found.first_ms.map_or(first_ms, |ms| ms.min(first_ms)));
+                found.last_ms = Some(found.last_ms.map_or(last_ms, |ms| ms.max(last_ms)));
+            }
+        }
+        found
     }
 
     pub(super) fn metadata(&self, family: Option<&str>) -> Vec<(String, Metadata)> {
@@ -98,31 +89,89 @@ impl Head {
         found
     }
 
-    pub(super) fn insert(&mut self, delivery: Delivery) {
+    /// The same labels, in the allocation of the series that bears them if there is one.
+    pub(super) fn share(&self, labels: Labels) -> Labels {
+        let held = self.index.id(&labels).and_then(|id| self.index.get(id));
+        held.map_or(labels, |held| held.labels.clone())
+    }
+
+    /// The series with those labels; a new one is to be filled soon.
+    pub(super) fn get_or_add(&mut self, labels: &Labels) -> SeriesId {
+        let (id, is_new) = self.index.get_or_add(labels);
+        if is_new {
+            self.generations.count_series();
+        }
+        id
+    }
+
+    /// The generation that takes in what arrives now, and how many rows it takes in for certain, of
+    /// whatever series, before another one or an older one's end is due.
+    pub(super) fn room(&mut self, arrived_steady_ms: i64) -> (u32, u64) {
+        let number = self.generations.current(arrived_steady_ms);
+        let (samples, series) = self.generations.room();
+        let room = [
+            samples,
+            series,
+            self.bounds.max_samples.saturating_sub(self.stats.samples),
+            self.bounds
+                .max_series
+                .saturating_sub(self.index.len() as u64),
+        ];
+        (number, room.into_iter().min().unwrap_or_default())
+    }
+
+    /// Takes many samples of one series in. Says how many there are more; they are to be counted.
+    pub(super) fn fill(
+        &mut self,
+        generation: u32,
+        id: SeriesId,
+        samples: impl Iterator<Item = Sample>,
+    ) -> u64 {
+        let held = self.index.get_mut(id);
+        held.map_or(0, |held| held.fill(generation, samples))
+    }
+
+    pub(super) fn has(&self, id: SeriesId) -> bool {
+        self.index.get(id).is_some()
+    }
+
+    /// Counts samples that came into a generation.
+    pub(super) fn count(&mut self, generation: u32, samples: u64) {
+        self.generations.count_samples(generation, samples);
+        self.stats.samples += samples;
+    }
+
+    /// Goes on looking up the series of `rows`.
+    pub(super) fn resolve<'a>(&self, rows: &'a [Row], known: &mut Resolving<'a>) {
+        self.index.resolve(rows, known);
+    }
+
+    /// Takes rows in, whose series were looked up before; some may be gone by now, and others here.
+    /// Says which series the new ones are.
+    pub(super) fn insert(&mut self, delivery: Delivery, resolved: &Resolved) -> Vec<SeriesId> {
         let arrived = delivery.arrival.steady_ms;
-        for row in delivery.rows {
-            // Looked up for each row: one delivery may fill several generations.
-            let generation = self.current_generation(arrived);
-            let added = self.insert_row(generation, &row.labels, row.sample);
-            if let Some(generation) = self.generations.back_mut() {
-                generation.samples += u64::from(added.sample);
-                generation.new_series += u64::from(added.series);
+        let mut added: Vec<Option<SeriesId>> = vec![None; resolved.new.len()];
+        for (row, series) in delivery.rows.iter().zip(&resolved.rows) {
+            let known = match *series {
+                RowSeries::Known(id) => Some(id),
+                RowSeries::New(place) => added.get(place as usize).copied().flatten(),
+            };
+            let id = self.insert_row(arrived, known, &row.labels, row.sample);
+            if let RowSeries::New(place) = *series
+                && let Some(added) = added.get_mut(place as usize)
+            {
+                *added = Some(id);
             }
-            self.stats.samples += u64::from(added.sample);
         }
-        for (family, metadata) in delivery.metadata {
-            self.metadata.insert(family, metadata);
-        }
+        self.restore_metadata(delivery.metadata);
         self.evict();
+        // Each has a row, and so was found or added.
+        added.into_iter().map(Option::unwrap_or_default).collect()
     }
 
     pub(super) fn expire(&mut self, now_steady_ms: i64) -> i64 {
         let kept_from = now_steady_ms.saturating_sub(millis(self.bounds.retention));
-        let over = self
-            .generations
-            .iter()
-            .take_while(|generation| generation.last_arrival_steady_ms < kept_from)
-            .count();
+        let over = self.generations.before(kept_from);
         self.stats.expired_samples += self.drop_oldest(over);
         self.evict();
         self.sweep_metadata();
@@ -130,30 +179,20 @@ impl Head {
     }
 
     pub(super) fn ripe(&self, before_steady_ms: i64) -> Option<Ripe> {
-        // The last one still takes in what arrives, unless it was ended.
-        let over = self.generations.len().checked_sub(1)?;
-        let closed = self.generations.iter().take(over);
-        let old: Vec<&Generation> = closed
-            .take_while(|generation| generation.last_arrival_steady_ms < before_steady_ms)
-            .collect();
-        let (first, last) = (old.first()?, old.last()?);
-        Some(Ripe {
-            through: last.number,
-            arrived_from_ms: first.first_arrival_steady_ms,
-            arrived_to_ms: last.last_arrival_steady_ms,
-        })
+        self.generations.ripe(before_steady_ms)
     }
 
     pub(super) fn end_generation(&mut self) {
-        if let Some(last) = self.generations.back()
-            && last.samples > 0
-        {
-            self.begin_generation(last.last_arrival_steady_ms.saturating_add(1));
-        }
+        self.generations.end();
+    }
+
+    /// The time of the newest sample of a series.
+    pub(super) fn newest_ms(&self, labels: &Labels) -> Option<i64> {
+        self.index.get(self.index.id(labels)?)?.newest_ms()
     }
 
     pub(super) fn labels_through(&self, generation: u32) -> Vec<Labels> {
-        let held = self.series.values();
+        let held = self.index.values();
         let mut found: Vec<Labels> = held
             .filter(|held| held.begins_by(generation))
             .map(|held| held.labels.clone())
@@ -163,14 +202,17 @@ impl Head {
     }
 
     pub(super) fn samples_through(&self, labels: &Labels, generation: u32) -> Option<Vec<Sample>> {
-        let held = self.series.get(self.ids.get(labels)?)?;
+        let held = self.index.get(self.index.id(labels)?)?;
         Some(held.samples_through(generation))
     }
 
+    pub(super) fn horizon(&self, generation: u32) -> i64 {
+        let count = self.generations.through(generation);
+        self.generations.horizon(count)
+    }
+
     pub(super) fn release(&mut self, generation: u32) -> i64 {
-        let count = self
-            .generations
-            .partition_point(|held| held.number <= generation);
+        let count = self.generations.through(generation);
         self.stats.flushed_samples += self.drop_oldest(count);
         self.sweep_metadata();
         self.horizon_steady_ms
@@ -188,7 +230,7 @@ impl Head {
     ) -> Result<Vec<Series>, ReadError> {
         let mut found = Vec::new();
         let mut budget = max_samples;
-        for held in self.find(selector) {
+        for held in self.index.find(selector) {
             let samples = held
                 .samples_in(range, budget)
                 .ok_or(ReadError::TooManySamples { limit: max_samples })?;
@@ -214,87 +256,40 @@ impl Head {
         };
         selectors
             .iter()
-            .flat_map(|selector| self.find(selector))
+            .flat_map(|selector| self.index.find(selector))
             .filter(|held| held.reaches(range))
             .map(|held| held.labels.clone())
             .collect()
     }
 
-    fn find(&self, selector: &[Matcher]) -> impl Iterator<Item = &Held> {
-        let candidates = self.postings.candidates(selector);
-        let every = candidates
-            .is_none()
-            .then(|| self.series.values().map(Box::as_ref));
-        candidates
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.series.get(&id).map(Box::as_ref))
-            .chain(every.into_iter().flatten())
-            .filter(|held| {
-                selector.iter().all(|matcher| {
-                    matcher.accepts(held.labels.get(matcher.label()).unwrap_or_default())
-                })
-            })
-    }
-
-    fn insert_row(&mut self, generation: u32, labels: &Labels, sample: Sample) -> Added {
-        let known = self.ids.get(labels).copied();
-        let id = known.unwrap_or_else(|| {
-            let id = self.next_id;
-            self.next_id = id.next();
-            self.ids.insert(labels.clone(), id);
-            self.postings.add(id, labels);
-            id
-        });
-        let held = self
-            .series
-            .entry(id)
-            .or_insert_with(|| Box::new(Held::new(labels.clone())));
-        Added {
-            series: known.is_none(),
-            sample: held.push(generation, sample),
+    /// Takes in one row; of its series it says the number.
+    pub(super) fn insert_row(
+        &mut self,
+        arrived_steady_ms: i64,
+        known: Option<SeriesId>,
+        labels: &Labels,
+        sample: Sample,
+    ) -> SeriesId {
+        // Looked up for each row: one delivery may fill several generations.
+        let generation = self.generations.current(arrived_steady_ms);
+        if let Some(id) = known
+            && let Some(held) = self.index.get_mut(id)
+        {
+            let is_more = held.push(generation, sample);
+            self.count(generation, u64::from(is_more));
+            return id;
         }
+        let id = self.get_or_add(labels);
+        let held = self.index.get_mut(id);
+        let is_more = held.is_some_and(|held| held.push(generation, sample));
+        self.count(generation, u64::from(is_more));
+        id
     }
 
-    /// The generation that takes in what arrives now; opens one if it is time.
-    fn current_generation(&mut self, arrived_steady_ms: i64) -> u32 {
-        let span_ms = millis(self.generation_span());
-        let share = |bound: u64| (bound / u64::from(GENERATIONS)).max(1);
-        let (samples, series) = (
-            share(self.bounds.max_samples),
-            share(self.bounds.max_series),
-        );
-        if let Some(generation) = self.generations.back_mut() {
-            let is_full = generation.samples >= samples || generation.new_series >= series;
-            let age_ms = arrived_steady_ms.saturating_sub(generation.first_arrival_steady_ms);
-            if !is_full && age_ms < span_ms {
-                generation.first_arrival_steady_ms =
-                    generation.first_arrival_steady_ms.min(arrived_steady_ms);
-                generation.last_arrival_steady_ms =
-                    generation.last_arrival_steady_ms.max(arrived_steady_ms);
-                return generation.number;
-            }
-        }
-        self.begin_generation(arrived_steady_ms)
-    }
-
-    fn begin_generation(&mut self, arrived_steady_ms: i64) -> u32 {
-        let number = self.next_generation;
-        self.next_generation += 1;
-        self.generations.push_back(Generation {
-            number,
-            first_arrival_steady_ms: arrived_steady_ms,
-            last_arrival_steady_ms: arrived_steady_ms,
-            samples: 0,
-            new_series: 0,
-        });
-        number
-    }
-
-    fn evict(&mut self) {
+    pub(super) fn evict(&mut self) {
         while self.generations.len() > 1
             && (self.stats.samples > self.bounds.max_samples
-                || self.series.len() as u64 > self.bounds.max_series)
+                || self.index.len() as u64 > self.bounds.max_series)
         {
             self.stats.evicted_samples += self.drop_oldest(1);
         }
@@ -302,54 +297,30 @@ impl Head {
 
     /// Drops the oldest generations; says how many samples went.
     fn drop_oldest(&mut self, count: usize) -> u64 {
-        let Some(last) = count.checked_sub(1).and_then(|at| self.generations.get(at)) else {
+        let horizon = self.generations.horizon(count);
+        let Some(newest_dropped) = self.generations.drop_oldest(count) else {
             return 0;
         };
-        let newest_dropped = last.number;
-        let first_kept = self.generations.get(count);
-        let horizon = first_kept.map_or(last.last_arrival_steady_ms, |kept| {
-            let before_kept = kept.first_arrival_steady_ms.saturating_sub(1);
-            last.last_arrival_steady_ms.min(before_kept)
-        });
         self.horizon_steady_ms = self.horizon_steady_ms.max(horizon);
-        self.generations.drain(..count);
         let mut dropped = 0;
-        let mut emptied = HashMap::new();
-        self.series.retain(|id, held| {
+        self.index.retain(|held| {
             dropped += held.drop_through(newest_dropped);
-            if held.is_empty() {
-                emptied.insert(*id, held.labels.clone());
-            }
             !held.is_empty()
         });
-        for labels in emptied.values() {
-            self.ids.remove(labels);
-        }
-        self.postings.remove(&emptied);
         self.stats.samples -= dropped;
         dropped
     }
 
     /// Forgets metadata of families without a series, once there is a lot of it.
     fn sweep_metadata(&mut self) {
-        if self.metadata.len() <= self.postings.values(METRIC_NAME) + METADATA_SLACK {
+        if self.metadata.len() <= self.index.postings.values(METRIC_NAME) + METADATA_SLACK {
             return;
         }
-        let postings = &self.postings;
+        let postings = &self.index.postings;
         self.metadata.retain(|family, _| {
             ["", "_bucket", "_sum", "_count"]
                 .iter()
                 .any(|suffix| postings.has(METRIC_NAME, &format!("{family}{suffix}")))
         });
     }
-}
-
-/// What a row added: neither, if it only replaced the number of a moment.
-struct Added {
-    series: bool,
-    sample: bool,
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,9 @@ use crate::read::{Sample, TimeRange};
 
 use super::chunk::{Chunk, Samples};
 
+/// Room that is made ahead at the most: what came in a flood once may not come again.
+const MOST_ROOM: usize = 1_024;
+
 /// A series and its samples.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -49,7 +52,8 @@ impl Held {
         let same = (sample.at_ms, sample.value.to_bits());
         let last = self.chunk.last();
         if last.is_some() && self.open.generation != generation {
-            self.seal();
+            // It will grow in a few steps, and not be half empty for long.
+            self.seal(2);
         } else if last == Some(same) {
             // The same once more changes nothing.
             return false;
@@ -73,8 +77,20 @@ impl Held {
         true
     }
 
-    fn seal(&mut self) {
-        let chunk = std::mem::take(&mut self.chunk);
+    /// Takes in many samples. The same as each by itself, but that room for a whole generation is
+    /// made at once.
+    pub(super) fn fill(&mut self, generation: u32, samples: impl Iterator<Item = Sample>) -> u64 {
+        if self.chunk.count() > 0 && self.open.generation != generation {
+            self.seal(1);
+        }
+        let more = samples.map(|sample| self.push(generation, sample));
+        more.map(u64::from).sum()
+    }
+
+    /// Ends what is open. What follows will be about as long as that: room for a part of it is made.
+    fn seal(&mut self, part: usize) {
+        let next = Chunk::with_room((self.chunk.len() / part).min(MOST_ROOM));
+        let chunk = std::mem::replace(&mut self.chunk, next);
         self.sealed.push(Sealed {
             span: self.open,
             count: chunk.count(),
@@ -98,6 +114,17 @@ impl Held {
 
     pub(super) fn is_empty(&self) -> bool {
         self.sealed.is_empty() && self.chunk.count() == 0
+    }
+
+    /// The time of its newest sample.
+    pub(super) fn newest_ms(&self) -> Option<i64> {
+        self.spans(u32::MAX).map(|(span, _)| span.last_ms).max()
+    }
+
+    /// From when to when each of its spans goes.
+    pub(super) fn extents(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.spans(u32::MAX)
+            .map(|(span, _)| (span.first_ms, span.last_ms))
     }
 
     /// Whether something of it is in that generation or before.

@@ -1,17 +1,30 @@
 //! The inverted index: for each label and value, the series that bear it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 
-use crate::labels::Labels;
+use crate::labels::{Labels, METRIC_NAME};
 use crate::matcher::Matcher;
+
+use super::cardinality::{Cardinality, Largest};
 
 /// A series within the head; never given twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct SeriesId(u32);
+pub(crate) struct SeriesId(u32);
 
 impl SeriesId {
     pub(super) fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<u32> for SeriesId {
+    fn from(number: u32) -> Self {
+        Self(number)
     }
 }
 
@@ -70,31 +83,83 @@ impl Postings {
         self.by_label.get(label).map_or(0, BTreeMap::len)
     }
 
-    /// A superset of the series that the selector finds, each once; nothing where no matcher narrows
-    /// them down. The caller checks each.
+    /// What there is the most of, so many entries of each kind.
+    pub(super) fn cardinality(&self, most: usize) -> Cardinality {
+        let (mut names, mut pairs) = (Largest::new(most), Largest::new(most));
+        let (mut values_of, mut bytes_of) = (Largest::new(most), Largest::new(most));
+        let mut label_pairs = 0;
+        for (label, values) in &self.by_label {
+            let mut bytes = 0;
+            for (value, ids) in values {
+                let series = ids.len() as u64;
+                if **label == *METRIC_NAME {
+                    names.push(&**value, series);
+                }
+                pairs.push((&**label, &**value), series);
+                bytes += value.len() as u64 * series;
+            }
+            label_pairs += values.len() as u64;
+            values_of.push(&**label, values.len() as u64);
+            bytes_of.push(&**label, bytes);
+        }
+        Cardinality {
+            label_pairs,
+            series_by_name: names.into_counts(str::to_owned),
+            values_by_label: values_of.into_counts(str::to_owned),
+            bytes_by_label: bytes_of.into_counts(str::to_owned),
+            series_by_pair: pairs.into_counts(|(label, value)| format!("{label}={value}")),
+            ..Cardinality::default()
+        }
+    }
+
+    /// A superset of the series that the selector finds, each once, ascending; nothing where no matcher
+    /// narrows them down. The caller checks each.
     pub(super) fn candidates(&self, selector: &[Matcher]) -> Option<Vec<SeriesId>> {
         let narrowing = || selector.iter().filter(|matcher| !matcher.accepts(""));
-        let by_value = narrowing()
-            .filter_map(|matcher| {
-                let value = matcher.only_value()?;
-                let ids = self
-                    .by_label
-                    .get(matcher.label())
-                    .and_then(|values| values.get(value));
-                Some(ids.map_or(&[][..], Vec::as_slice))
-            })
-            .min_by_key(|ids| ids.len());
-        if let Some(ids) = by_value {
-            return Some(ids.to_vec());
-        }
-        let matcher = narrowing().next()?;
-        let values = self.by_label.get(matcher.label());
-        let ids = values
-            .into_iter()
-            .flatten()
-            .filter(|(value, _)| matcher.accepts(value))
-            .flat_map(|(_, ids)| ids.iter().copied())
+        let mut by_value: Vec<Vec<&[SeriesId]>> = narrowing()
+            .filter_map(|matcher| Some(self.with_values(matcher, matcher.only_values()?)))
             .collect();
-        Some(ids)
+        by_value.sort_by_key(|lists| lists.iter().map(|ids| ids.len()).sum::<usize>());
+        let mut by_value = by_value.into_iter();
+        if let Some(fewest) = by_value.next() {
+            let mut ids = union(&fewest);
+            for lists in by_value {
+                let bears = |id: &SeriesId| lists.iter().any(|ids| ids.binary_search(id).is_ok());
+                ids.retain(bears);
+            }
+            return Some(ids);
+        }
+        // Patterns are tried on the values of a label, of which there are fewer than series.
+        let matcher = narrowing().min_by_key(|matcher| self.values(matcher.label()))?;
+        Some(union(&self.with_pattern(matcher)))
     }
+
+    fn with_values(&self, matcher: &Matcher, values: &[String]) -> Vec<&[SeriesId]> {
+        let known = self.by_label.get(matcher.label());
+        let of = values
+            .iter()
+            .filter_map(|value| known?.get(value.as_str()).map(Vec::as_slice));
+        of.collect()
+    }
+
+    fn with_pattern(&self, matcher: &Matcher) -> Vec<&[SeriesId]> {
+        let prefix = matcher.prefix();
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let values = self.by_label.get(matcher.label()).into_iter();
+        let values = values.flat_map(|values| values.range::<str, _>(from));
+        values
+            .take_while(|(value, _)| value.starts_with(prefix))
+            .filter(|(value, _)| matcher.accepts(value))
+            .map(|(_, ids)| ids.as_slice())
+            .collect()
+    }
+}
+
+/// A series has one value of a label, so lists of one label have nothing in common.
+fn union(lists: &[&[SeriesId]]) -> Vec<SeriesId> {
+    let mut ids = lists.concat();
+    if lists.len() > 1 {
+        ids.sort_unstable();
+    }
+    ids
 }

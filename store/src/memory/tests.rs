@@ -7,6 +7,12 @@ async fn conforms() {
     conformance::check(async || Memory::new(Bounds::default())).await;
 }
 
+#[tokio::test]
+async fn holds_strangers_to_time_limits() {
+    let store = Memory::new(Bounds::default()).with_limits(conformance::TIME_LIMITS);
+    conformance::check_time_limits(&store).await;
+}
+
 #[test]
 fn agrees_with_the_model() {
     conformance::check_against_model(
@@ -110,4 +116,39 @@ async fn one_delivery_larger_than_the_bound_is_cut_to_it() {
     let held = found(&store, &[]).await;
     assert!(held.len() <= 160 && held.len() >= 144, "{}", held.len());
     assert_eq!(held.last().unwrap(), "__name__=a@999=1");
+}
+
+#[tokio::test]
+async fn what_fills_it_is_counted_and_forgotten_with_it() {
+    let store = Memory::new(Bounds {
+        retention: Duration::from_secs(160),
+        ..Bounds::default()
+    });
+    assert_eq!(store.cardinality(10), Cardinality::default());
+    for (steady_s, series, sample_ms) in [
+        (0, "__name__=a,n=1", 5),
+        (0, "__name__=a,n=22", 9),
+        (100, "__name__=a,n=1", 7),
+        (100, "__name__=b,n=1", -3),
+    ] {
+        store.apply(at(steady_s * 1000, series, sample_ms));
+    }
+    let count = |name: &str, count| Count::new(name, count);
+    let expected = Cardinality {
+        series: 3,
+        label_pairs: 4,
+        chunks: 4,
+        first_ms: Some(-3),
+        last_ms: Some(9),
+        series_by_name: vec![count("a", 2), count("b", 1)],
+        values_by_label: vec![count("__name__", 2), count("n", 2)],
+        bytes_by_label: vec![count("n", 4), count("__name__", 3)],
+        series_by_pair: vec![count("__name__=a", 2), count("n=1", 2)],
+    };
+    assert_eq!(store.cardinality(2), expected);
+    store.expire(200_000);
+    let left = store.cardinality(1);
+    assert_eq!((left.series, left.chunks, left.label_pairs), (2, 2, 3));
+    assert_eq!((left.first_ms, left.last_ms), (Some(-3), Some(7)));
+    assert_eq!(left.series_by_name, [count("a", 1)]);
 }

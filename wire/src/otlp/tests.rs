@@ -8,7 +8,7 @@ use prost::Message;
 
 use super::*;
 use crate::batch::{AgentId, RunId, Sequence};
-use crate::metric::Text;
+use crate::metric::{STALE, Text};
 
 fn text_of(pair: &KeyValue) -> (String, String) {
     let value = match pair.value.as_ref().and_then(|any| any.value.as_ref()) {
@@ -62,8 +62,10 @@ fn rows_read(request: &ExportMetricsServiceRequest) -> Vec<Row> {
         .flat_map(|s| &s.metrics)
     {
         for point in points_of(metric) {
-            let Some(Number::AsDouble(value)) = point.value else {
-                panic!("not a double")
+            let value = match (point.value, point.flags) {
+                (Some(Number::AsDouble(value)), 0) => value,
+                (None, NO_RECORDED_VALUE) => STALE,
+                other => panic!("neither a double nor an end: {other:?}"),
             };
             rows.push((
                 metric.name.clone(),
@@ -96,7 +98,7 @@ fn any_family() -> impl Strategy<Value = Family> {
     let point = (
         suffix,
         prop::collection::vec(any_label(), 0..5),
-        any::<f64>(),
+        prop_oneof![4 => any::<f64>(), 1 => Just(STALE)],
         prop::option::of(0..4_000_000_000_000i64),
     )
         .prop_map(|(suffix, labels, value, at_ms)| Point {

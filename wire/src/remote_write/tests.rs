@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
+use crate::metric::STALE;
 
 /// The messages as they are published, for an encoder and decoder that is not ours.
 pub(super) mod published {
@@ -113,9 +114,6 @@ pub(super) mod published {
 
 use published as p;
 
-/// What Prometheus writes where a series has ended.
-const STALE: u64 = 0x7ff0_0000_0000_0002;
-
 fn label(name: &str, value: &str) -> p::Label {
     p::Label {
         name: name.into(),
@@ -156,7 +154,7 @@ fn request_v1() -> p::WriteRequest {
                 labels: vec![label("__name__", "up"), label("job", "a")],
                 samples: vec![
                     p::Sample {
-                        value: f64::from_bits(STALE),
+                        value: STALE,
                         timestamp: -1,
                     },
                     p::Sample {
@@ -226,7 +224,7 @@ fn request_v2(labels_refs: Vec<u32>) -> p::Request {
         timeseries: vec![p::TimeSeries2 {
             labels_refs,
             samples: vec![p::Sample {
-                value: f64::from_bits(STALE),
+                value: STALE,
                 timestamp: 5,
             }],
             histograms: vec![p::Histogram::default()],
@@ -394,7 +392,7 @@ fn what_is_written_is_what_is_published() {
     let samples = [
         Sample {
             at_ms: -3,
-            value: f64::from_bits(STALE),
+            value: STALE,
         },
         Sample {
             at_ms: 1 << 40,
@@ -413,7 +411,7 @@ fn what_is_written_is_what_is_published() {
         .iter()
         .map(|sample| (sample.timestamp, sample.value.to_bits()))
         .collect();
-    assert_eq!(bits, [(-3, STALE), (1 << 40, 2.5f64.to_bits())]);
+    assert_eq!(bits, [(-3, STALE.to_bits()), (1 << 40, 2.5f64.to_bits())]);
     assert_eq!(request.metadata[0].metric_family_name, "up");
     assert_eq!(request.metadata[0].kind, 1);
 
@@ -427,7 +425,7 @@ fn what_is_written_is_what_is_published() {
     assert_eq!(series.labels_refs, [1, 2, 3, 2]);
     let said = series.metadata.unwrap();
     assert_eq!((said.kind, said.help_ref, said.unit_ref), (1, 4, 0));
-    assert_eq!(series.samples[0].value.to_bits(), STALE);
+    assert_eq!(series.samples[0].value.to_bits(), STALE.to_bits());
 }
 
 type AnySeries = (Vec<(String, String)>, Vec<(i64, f64)>);

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::read::STALE;
 
 fn samples_of(values: &[(i64, f64)]) -> Vec<Sample> {
     let pairs = values.iter();
@@ -22,12 +23,11 @@ fn risen(samples: &[Sample]) -> f64 {
 
 #[test]
 fn a_line_has_what_questions_come_down_to() {
-    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
     let samples = samples_of(&[
         (0, 5.0),
         (100, 7.0),
         (200, 1.0),
-        (250, stale),
+        (250, STALE),
         (299, 4.0),
         (300, 9.0),
     ]);
@@ -46,7 +46,7 @@ fn a_line_has_what_questions_come_down_to() {
         increase: 6.0,
     };
     assert_eq!(lines[0], expected);
-    assert_eq!(thin(&samples_of(&[(1, stale)]), 300), []);
+    assert_eq!(thin(&samples_of(&[(1, STALE)]), 300), []);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Old samples are thinned out, and what is left of them answers once they are gone.
 
 use super::*;
-use crate::read::Aspect;
+use crate::read::{Aspect, STALE};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -121,14 +121,13 @@ fn samples_are_believed_over_what_was_made_of_them() {
 fn of_what_is_no_number_nothing_is_left() {
     let fixture = fixture();
     let blocks = fixture.open();
-    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
-    let ended = series("__name__=count", &[(1, stale), (2, stale)]);
+    let ended = series("__name__=count", &[(1, STALE), (2, STALE)]);
     blocks.add(std::iter::once(ended), arrived(1)).unwrap();
     blocks.add(day(0).into_iter(), arrived(2)).unwrap();
     let report = blocks.maintain(5 * DAY_MS).unwrap();
     // They are merged first, or else the second is thinned out all the same.
     assert_eq!(report.thinned, 1);
-    let ended = series("__name__=z", &[(1, stale)]);
+    let ended = series("__name__=z", &[(1, STALE)]);
     blocks.add(std::iter::once(ended), arrived(3)).unwrap();
     blocks.add(day(1).into_iter(), arrived(9 * DAY_MS)).unwrap();
     assert_eq!(blocks.maintain(9 * DAY_MS).unwrap().thinned, 0);
