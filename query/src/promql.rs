@@ -21,6 +21,7 @@ mod parser;
 mod pattern;
 mod plan;
 mod print;
+mod tally;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -31,8 +32,9 @@ use store::read::{Read, Series};
 use eval::{Evaluator, Level, Notes};
 use limit::Budget;
 use plan::{Grid, Plan, Settings};
+use tally::Tally;
 
-pub use answer::{Answer, LabelledValue, Value};
+pub use answer::{Answer, Cost, LabelledValue, Looked, Unsorted, Value};
 pub use ast::{Expr, LabelMatch, MatchOp, Selector, ValueType};
 pub use error::{ParseError, QueryError};
 pub use functions::{Arity, FUNCTIONS, Function};
@@ -40,6 +42,7 @@ pub use interrupt::Interrupt;
 pub use limit::Limit;
 pub use parser::{duration_ms, parse, parse_selector};
 pub use print::{duration, go_float, pretty, quote};
+pub use tally::Detail;
 
 pub(crate) use eval::is_absent;
 pub(crate) use labels::text as label_text;
@@ -59,6 +62,8 @@ pub struct Options {
     pub max_series: usize,
     /// How many bytes the loaded samples and the held values may take together. Default 1 GiB.
     pub max_memory: usize,
+    /// How much is counted of what a query looks at. Default nothing.
+    pub detail: Detail,
 }
 
 impl Default for Options {
@@ -69,6 +74,7 @@ impl Default for Options {
             max_samples: 50_000_000,
             max_series: 1_000_000,
             max_memory: 1 << 30,
+            detail: Detail::None,
         }
     }
 }
@@ -245,14 +251,14 @@ pub struct Loaded {
 
 impl Loaded {
     /// Evaluates it. It only computes, for as long as it takes or until it is interrupted.
-    pub fn evaluate(self, interrupt: &Interrupt) -> Result<Answer, QueryError> {
+    pub fn evaluate(self, interrupt: &Interrupt) -> Result<Unsorted, QueryError> {
         let Prepared {
             text,
             plan,
             settings,
+            options,
             is_range,
             notes,
-            ..
         } = self.prepared;
         let evaluator = Evaluator {
             loads: &self.loads,
@@ -260,15 +266,26 @@ impl Loaded {
             interrupt,
             budget: self.budget.for_evaluation(),
             notes: RefCell::new(notes),
+            tally: Tally::new(options.detail, settings.grid.count),
             is_range,
         };
         let value = evaluator.root(&plan.root, settings.grid)?;
+        let keeps_order = evaluator.keeps_order(&plan.root);
+        let cost = Cost {
+            read: self.samples,
+            peak: self.samples + evaluator.budget.held(),
+            looked: evaluator.tally.into_looked(),
+        };
         let notes = evaluator.notes.into_inner();
-        Ok(Answer {
+        let answer = Answer {
             value,
             warnings: notes.texts(Level::Warning, &text),
             infos: notes.texts(Level::Info, &text),
-            samples: self.samples,
+            cost,
+        };
+        Ok(Unsorted {
+            answer,
+            keeps_order,
         })
     }
 }
@@ -291,7 +308,11 @@ pub async fn evaluate<R: Read>(
     options: &Options,
 ) -> Result<Answer, QueryError> {
     let prepared = Query::parse(text)?.prepare(when, options)?;
-    prepared.load(store).await?.evaluate(&Interrupt::default())
+    let evaluated = prepared
+        .load(store)
+        .await?
+        .evaluate(&Interrupt::default())?;
+    Ok(evaluated.sort())
 }
 
 fn ms(duration: Duration) -> i64 {

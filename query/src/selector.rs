@@ -46,9 +46,9 @@ mod tests {
             r#"up{job="a",zone!="b"}"#,
             r#"__name__="up" job="a" zone!="b""#,
         );
-        check(r#"{__name__=~"pg_.*"}"#, r#"__name__=~"^(?s:pg_.*)$""#);
-        check(r#"{job!~"a",x="y"}"#, r#"job!~"^(?s:a)$" x="y""#);
-        check(r#"{job=~"a{b}"}"#, r#"job=~"^(?s:a\\{b})$""#);
+        check(r#"{__name__=~"pg_.*"}"#, r#"__name__=~"pg_.*""#);
+        check(r#"{job!~"a",x="y"}"#, r#"job!~"a" x="y""#);
+        check(r#"{job=~"a{b}"}"#, r#"job=~"a\\{b}""#);
         check(
             r#"{"my.metric",job="a"}"#,
             r#"__name__="my.metric" job="a""#,

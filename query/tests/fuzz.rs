@@ -7,7 +7,7 @@ use query::promql::{Interrupt, Options, Query, When, evaluate, parse, pretty};
 use query::script::{self, notation};
 use store::append::{Append, Arrival, Delivery, Row};
 use store::memory::{Bounds, Memory};
-use store::read::Sample;
+use store::read::{STALE, Sample};
 
 /// Pieces of the language, so that random texts are often nearly right.
 const PIECES: &[&str] = &[
@@ -321,7 +321,7 @@ async fn filled() -> Memory {
         for (at_ms, item) in (0..).step_by(30_000).zip(items) {
             let value = match item {
                 notation::Item::Number(value) => value,
-                notation::Item::Stale => f64::from_bits(notation::STALE_BITS),
+                notation::Item::Stale => STALE,
                 _ => continue,
             };
             rows.push(Row {

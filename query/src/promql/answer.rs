@@ -12,8 +12,50 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// What may be of interest.
     pub infos: Vec<String>,
-    /// How many samples were read.
-    pub samples: usize,
+    /// What it took.
+    pub cost: Cost,
+}
+
+/// What a query took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// How many samples were read from the store.
+    pub read: usize,
+    /// How many samples and values were held at once, at the most.
+    pub peak: usize,
+    /// How many samples were looked at, as far as [`super::Options::detail`] asks for it.
+    pub looked: Looked,
+}
+
+/// How many samples a query looked at. A sample counts anew at every step that looks at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// In all.
+    pub samples: u64,
+    /// At each step of the query; empty unless that was asked for.
+    pub by_step: Vec<u64>,
+}
+
+/// What a query gives, before it is sorted: sorting a large answer takes a time of its own.
+#[derive(Debug)]
+pub struct Unsorted {
+    pub(crate) answer: Answer,
+    pub(crate) keeps_order: bool,
+}
+
+impl Unsorted {
+    /// Sorts by labels what has no order of its own.
+    #[must_use]
+    pub fn sort(mut self) -> Answer {
+        if !self.keeps_order {
+            match &mut self.answer.value {
+                Value::Vector { samples, .. } => samples.sort_by(|a, b| a.labels.cmp(&b.labels)),
+                Value::Matrix(series) => series.sort_by(|a, b| a.labels.cmp(&b.labels)),
+                Value::Scalar { .. } | Value::Text { .. } => {}
+            }
+        }
+        self.answer
+    }
 }
 
 /// The value of a query.

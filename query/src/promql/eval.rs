@@ -30,6 +30,7 @@ use super::error::QueryError;
 use super::interrupt::Interrupt;
 use super::limit::Budget;
 use super::plan::{Grid, Root, Scalar, Vector};
+use super::tally::Tally;
 use crate::promql::functions::math::{greatest, least};
 
 pub(crate) use notes::{Level, Notes};
@@ -45,12 +46,14 @@ pub(crate) struct Evaluator<'a> {
     /// How many more values may be held in memory.
     pub(crate) budget: Budget,
     pub(crate) notes: RefCell<Notes>,
+    /// How many samples were looked at.
+    pub(crate) tally: Tally,
     /// Whether the query asks for several times.
     pub(crate) is_range: bool,
 }
 
 impl Evaluator<'_> {
-    /// The value of the whole query.
+    /// The value of the whole query. What has no order of its own is in none yet.
     pub(crate) fn root(&self, root: &Root, grid: Grid) -> Result<Value, QueryError> {
         match root {
             Root::Scalar(scalar) => {
@@ -59,14 +62,21 @@ impl Evaluator<'_> {
             }
             Root::Vector(vector) => {
                 let rows = self.collect(vector, grid)?;
-                let sorted = finish::keeps_order(vector) && !self.is_range;
-                finish::vector(rows, grid, self.is_range, sorted)
+                finish::vector(rows, grid, self.is_range)
             }
             Root::Ranged(ranged) => self.ranged_root(ranged, grid),
             Root::Text(text) => Ok(Value::Text {
                 at_ms: grid.start_ms,
                 text: text.clone(),
             }),
+        }
+    }
+
+    /// Whether the value comes in an order of its own.
+    pub(crate) fn keeps_order(&self, root: &Root) -> bool {
+        match root {
+            Root::Vector(vector) => finish::keeps_order(vector) && !self.is_range,
+            Root::Scalar(_) | Root::Ranged(_) | Root::Text(_) => true,
         }
     }
 
@@ -184,9 +194,12 @@ impl Evaluator<'_> {
 
     /// Evaluates once what is the same at every step.
     fn repeat(&self, of: &Vector, grid: Grid, sink: &mut Sink<'_>) -> Result<(), QueryError> {
-        self.vector(of, Grid::one(grid.start_ms), &mut |row| {
-            let values = vec![row.values.first().copied().unwrap_or(ABSENT); grid.count];
-            sink(Row { values, ..row })
+        let around = self.tally.scope();
+        self.tally.within(self.tally.scope_of_once(grid.count), || {
+            self.vector(of, Grid::one(grid.start_ms), &mut |row| {
+                let values = vec![row.values.first().copied().unwrap_or(ABSENT); grid.count];
+                self.tally.within(around, || sink(Row { values, ..row }))
+            })
         })
     }
 

@@ -79,6 +79,11 @@ impl Budget {
         Ok(samples)
     }
 
+    /// How many values are held.
+    pub(crate) fn held(&self) -> usize {
+        self.most.0 - self.samples.get()
+    }
+
     /// Values of a series are held.
     pub(crate) fn hold(&self, values: usize) -> Result<(), QueryError> {
         take(&self.samples, values, Limit::Samples(self.most.0))?;

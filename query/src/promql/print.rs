@@ -10,12 +10,25 @@ use std::fmt;
 use store::labels::METRIC_NAME;
 
 use super::ast::{
-    Aggregate, At, Binary, Cardinality, Duration, Expr, Extension, Grouping, LabelMatch, MatchOp,
-    NumberLiteral, Offset, Selector, Shift, Sign,
+    Aggregate, At, Binary, BinaryOp, Cardinality, Duration, Expr, Extension, Grouping, LabelMatch,
+    MatchOp, NumberLiteral, Offset, Selector, Shift, Sign,
 };
 
 pub use pretty::pretty;
 pub use text::{duration, go_float, quote};
+
+/// What is raised to a power, which binds tighter than a sign: infinity's own would be read as one of all of
+/// it.
+struct Tight<'a>(&'a Expr);
+
+impl fmt::Display for Tight<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Expr::Number(number) if number.value == f64::INFINITY => f.write_str("Inf"),
+            expr => write!(f, "{expr}"),
+        }
+    }
+}
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +56,11 @@ impl fmt::Display for Expr {
             }
             Self::Binary(binary) => {
                 let operator = OperatorText(binary);
-                write!(f, "{} {operator} {}", binary.left, binary.right)
+                match binary.op {
+                    BinaryOp::Pow => write!(f, "{}", Tight(&binary.left))?,
+                    _ => write!(f, "{}", binary.left)?,
+                }
+                write!(f, " {operator} {}", binary.right)
             }
             Self::Aggregate(aggregate) => {
                 write!(f, "{}(", AggregateText(aggregate))?;

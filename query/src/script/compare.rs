@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use store::labels::Labels;
-use store::read::Series;
+use store::read::{Series, is_stale};
 
 use super::command::Eval;
 use super::expect::{Expected, Sequence, Steps};
-use super::notation::{Item, STALE_BITS};
+use super::notation::Item;
 use crate::promql::{Answer, LabelledValue, Value, When, go_float, label_text};
 
 /// Differences smaller than this share of the values are none.
@@ -166,7 +166,7 @@ fn matrix_fits(expected: &[Sequence], steps: Steps, series: &[Series]) -> bool {
 /// Whether two values are the same but for rounding.
 #[allow(clippy::float_cmp)]
 pub(super) fn almost_equal(a: f64, b: f64) -> bool {
-    if a.to_bits() == STALE_BITS || b.to_bits() == STALE_BITS {
+    if is_stale(a) || is_stale(b) {
         return a.to_bits() == b.to_bits();
     }
     if a == b || (a.is_nan() && b.is_nan()) {

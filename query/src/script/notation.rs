@@ -17,9 +17,6 @@ pub enum Item {
     Histogram,
 }
 
-/// The bits of the value that says that a series has ended.
-pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
-
 /// The most values that one line may stand for.
 const MAX_ITEMS: usize = 10_000_000;
 
@@ -81,7 +78,8 @@ fn split(line: &str) -> Result<(&str, &str), String> {
     Ok((line, ""))
 }
 
-fn labels(metric: &str) -> Result<Labels, String> {
+/// Reads a metric with its labels.
+pub fn labels(metric: &str) -> Result<Labels, String> {
     if metric.trim() == "{}" {
         return Ok(Labels::from_pairs([]));
     }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use store::append::{Append, Arrival, Delivery, Row};
 use store::memory::{Bounds, Memory};
-use store::read::Sample;
+use store::read::{STALE, Sample};
 
 use super::command::{Command, Eval, Load};
-use super::notation::{Item, STALE_BITS};
+use super::notation::Item;
 use super::{compare, pin};
 use crate::promql::{Answer, Options, Query, QueryError, Value, When, evaluate};
 
@@ -78,7 +78,7 @@ async fn append(store: &Memory, load: &Load) {
         for item in items {
             let value = match item {
                 Item::Number(value) => Some(*value),
-                Item::Stale => Some(f64::from_bits(STALE_BITS)),
+                Item::Stale => Some(STALE),
                 // The store has no native histograms.
                 Item::Missing | Item::Histogram => None,
             };

@@ -26,17 +26,9 @@ pub(super) fn scalar(values: Vec<f64>, grid: Grid, is_range: bool) -> Value {
     }])
 }
 
-/// A vector, sorted by labels unless it has an order of its own.
-pub(super) fn vector(
-    rows: Vec<Row>,
-    grid: Grid,
-    is_range: bool,
-    ordered: bool,
-) -> Result<Value, QueryError> {
-    let mut rows = without_names(rows)?;
-    if !ordered {
-        rows.sort_by(|a, b| a.labels.cmp(&b.labels));
-    }
+/// A vector, in the order in which it came.
+pub(super) fn vector(rows: Vec<Row>, grid: Grid, is_range: bool) -> Result<Value, QueryError> {
+    let rows = without_names(rows)?;
     if is_range {
         let series = rows.into_iter().map(|row| Series {
             samples: samples(&row.values, grid),

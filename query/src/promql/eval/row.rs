@@ -1,17 +1,18 @@
 //! A series while it is evaluated: a number or none at each step.
 
 use store::labels::Labels;
+use store::read::{STALE, is_stale};
 
 use crate::promql::error::QueryError;
 
 /// No value at this step. The bits are those of the staleness marker, which never is a value:
 /// selections drop it, and arithmetic cannot make it, for it gives quiet NaNs only.
-pub(crate) const ABSENT: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+pub(crate) const ABSENT: f64 = STALE;
 
 /// Whether there is no value. Of a sample as stored: whether it says that the series has ended.
 #[inline]
 pub(crate) fn is_absent(value: f64) -> bool {
-    value.to_bits() == ABSENT.to_bits()
+    is_stale(value)
 }
 
 /// A series with its values.

@@ -71,6 +71,7 @@ impl Evaluator<'_> {
                 }
             }
             if any {
+                self.count_present(&values);
                 let labels = series.labels.clone();
                 let unnamed = false;
                 sink(Row {
@@ -109,10 +110,25 @@ impl Evaluator<'_> {
                 values,
             };
             if row.has_values() {
+                self.count_present(&row.values);
                 sink(row)?;
             }
         }
         Ok(())
+    }
+
+    /// Counts one sample at each step that found one.
+    fn count_present(&self, values: &[f64]) {
+        if !self.tally.counts() {
+            return;
+        }
+        for (step, _) in values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| !is_absent(**value))
+        {
+            self.tally.add(step, 1);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Ranges: the samples that a range function sees at each step.
 
+use std::num::NonZero;
+
 use store::labels::Labels;
 use store::read::{Sample, Series};
 
@@ -13,9 +15,17 @@ use crate::promql::functions::window::{Names, Window};
 use crate::promql::interrupt::Interrupt;
 use crate::promql::labels;
 use crate::promql::plan::{Grid, Moved, Ranged, Windowed};
+use crate::promql::tally::{Scope, Tally};
 
 /// Steps are evaluated in microseconds where ranges are short, in milliseconds where they are long.
 const STEPS_BETWEEN_LOOKS: usize = 16;
+
+/// Series of which the values are held before they are passed on.
+const BATCH: usize = 128;
+/// Samples that take far longer to go through than threads to start.
+const WORTH_SHARING: usize = 100_000;
+/// Threads of one query; others want to run too.
+const MOST_THREADS: usize = 4;
 
 /// A series with all the samples that ranges look at.
 pub(super) struct Samples<'a> {
@@ -48,17 +58,12 @@ impl Evaluator<'_> {
             windowed,
             reach: self.reach(&windowed.of),
             params: &params,
+            counts,
             grid,
             interrupt: self.interrupt,
         };
         let mut seen = vec![false; grid.count];
-        self.ranged(&windowed.of, grid, &mut |series| {
-            let drops = if counts {
-                drops_of(series.samples)
-            } else {
-                Vec::new()
-            };
-            let values = run.values(series.samples, &drops);
+        let mut take = |labels: &Labels, unnamed: bool, values: Vec<f64>| {
             self.interrupt.check()?;
             let mut any = false;
             for (seen, value) in seen.iter_mut().zip(&values) {
@@ -69,23 +74,50 @@ impl Evaluator<'_> {
                 return Ok(());
             }
             if counts {
-                self.check_counter(series.labels, windowed);
+                self.check_counter(labels, windowed);
             }
             sink(Row {
-                labels: series.labels.clone(),
-                unnamed: series.unnamed || windowed.function.names == Names::Dropped,
+                labels: labels.clone(),
+                unnamed: unnamed || windowed.function.names == Names::Dropped,
                 values,
             })
-        })?;
+        };
+        if let Ranged::Select { select, .. } = &windowed.of {
+            for batch in self.loads[select.load].chunks(BATCH) {
+                for (series, values) in batch.iter().zip(run.of_all(batch, &self.tally)) {
+                    take(&series.labels, false, values)?;
+                }
+            }
+        } else {
+            self.ranged(&windowed.of, grid, &mut |series| {
+                take(
+                    series.labels,
+                    series.unnamed,
+                    run.of_one(series.samples, Some(&self.tally)),
+                )
+            })?;
+        }
         if let ("quantile_over_time", Some(shares)) = (windowed.name, params.first()) {
             self.check_shares(shares, &seen, windowed.param_span);
         }
         Ok(())
     }
 
-    /// Passes on the series that ranges look at.
+    /// Passes on the series that ranges look at. What a subquery looks at does not count: the range
+    /// counts what comes out of it.
     pub(super) fn ranged(
         &self,
+        ranged: &Ranged,
+        grid: Grid,
+        sink: &mut dyn FnMut(Samples<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        self.ranged_within(Scope::Nowhere, ranged, grid, sink)
+    }
+
+    /// The same, with what a subquery looks at counted as the caller says.
+    fn ranged_within(
+        &self,
+        within: Scope,
         ranged: &Ranged,
         grid: Grid,
         sink: &mut dyn FnMut(Samples<'_>) -> Result<(), QueryError>,
@@ -110,13 +142,17 @@ impl Evaluator<'_> {
             } => {
                 let inner = steps_within(*moved, *range_ms, *step_ms, grid);
                 self.budget.fits(inner.count)?;
-                self.vector(of, inner, &mut |row| {
-                    self.interrupt.check()?;
-                    let samples = samples_of(&row, inner);
-                    sink(Samples {
-                        labels: &row.labels,
-                        unnamed: row.unnamed,
-                        samples: &samples,
+                let around = self.tally.scope();
+                self.tally.within(within, || {
+                    self.vector(of, inner, &mut |row| {
+                        self.interrupt.check()?;
+                        let samples = samples_of(&row, inner);
+                        let series = Samples {
+                            labels: &row.labels,
+                            unnamed: row.unnamed,
+                            samples: &samples,
+                        };
+                        self.tally.within(around, || sink(series))
                     })
                 })
             }
@@ -132,7 +168,10 @@ impl Evaluator<'_> {
     ) -> Result<(), QueryError> {
         let reach = self.reach(ranged);
         self.ranged(ranged, grid, &mut |series| {
-            reach.each(series.samples, &[], grid, |step, _| found(step));
+            reach.each(series.samples, &[], grid, |step, window| {
+                self.tally.add(step, window.samples().len());
+                found(step);
+            });
             Ok(())
         })
     }
@@ -141,7 +180,8 @@ impl Evaluator<'_> {
     pub(super) fn ranged_root(&self, ranged: &Ranged, grid: Grid) -> Result<Value, QueryError> {
         let reach = self.reach(ranged);
         let mut found: Vec<Series> = Vec::new();
-        self.ranged(ranged, grid, &mut |series| {
+        let is_select = matches!(ranged, Ranged::Select { .. });
+        self.ranged_within(Scope::Only(1), ranged, grid, &mut |series| {
             let mut samples = Vec::new();
             reach.each(series.samples, &[], grid, |_, window| {
                 samples = window.samples().to_vec();
@@ -150,6 +190,9 @@ impl Evaluator<'_> {
                 return Ok(());
             }
             self.charge(samples.len())?;
+            if is_select {
+                self.tally.add(0, samples.len());
+            }
             let labels = if series.unnamed {
                 labels::without_name_and(series.labels, &[])
             } else {
@@ -208,14 +251,51 @@ struct Run<'a> {
     windowed: &'a Windowed,
     reach: Reach,
     params: &'a [Vec<f64>],
+    /// Whether it asks where a counter fell.
+    counts: bool,
     grid: Grid,
     interrupt: &'a Interrupt,
 }
 
 impl Run<'_> {
+    /// What the function gives for each of some series, in their order; on several processors where
+    /// there is work for them.
+    fn of_all(&self, batch: &[Series], tally: &Tally) -> Vec<Vec<f64>> {
+        let samples: usize = batch.iter().map(|series| series.samples.len()).sum();
+        if samples < WORTH_SHARING || tally.counts() {
+            let one = |series: &Series| {
+                let samples = without_markers(&series.samples);
+                self.of_one(&samples, Some(tally))
+            };
+            return batch.iter().map(one).collect();
+        }
+        let one = |series: &Series| self.of_one(&without_markers(&series.samples), None);
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let share = batch.len().div_ceil(processors.min(MOST_THREADS));
+        std::thread::scope(|scope| {
+            let shares: Vec<_> = batch
+                .chunks(share)
+                .map(|share| scope.spawn(|| share.iter().map(one).collect::<Vec<_>>()))
+                .collect();
+            let done = shares.into_iter().map(|share| match share.join() {
+                Ok(values) => values,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            done.flatten().collect()
+        })
+    }
+
+    fn of_one(&self, samples: &[Sample], tally: Option<&Tally>) -> Vec<f64> {
+        let drops = match self.counts {
+            true => drops_of(samples),
+            false => Vec::new(),
+        };
+        self.values(samples, &drops, tally)
+    }
+
     /// What the function gives at each step. One series alone can take long, so an interrupt is looked
     /// for on the way; the caller looks whether there was one.
-    fn values(&self, samples: &[Sample], drops: &[usize]) -> Vec<f64> {
+    fn values(&self, samples: &[Sample], drops: &[usize], tally: Option<&Tally>) -> Vec<f64> {
         let mut values = vec![ABSENT; self.grid.count];
         let mut at_step = [0.0; 2];
         let mut stopped = false;
@@ -225,6 +305,9 @@ impl Run<'_> {
             }
             if stopped {
                 return;
+            }
+            if let Some(tally) = tally {
+                tally.add(step, window.samples().len());
             }
             for (param, column) in at_step.iter_mut().zip(self.params) {
                 *param = column[step];

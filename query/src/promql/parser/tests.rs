@@ -2,17 +2,22 @@ use super::{parse, parse_selector};
 use crate::promql::{ValueType, pretty};
 
 /// What is read prints like this, and reads again as the same.
+fn check(text: &str, printed: &str) {
+    let expr = parse(text).unwrap_or_else(|wrong| panic!("{text}: {}", wrong.describe(text)));
+    assert_eq!(expr.to_string(), printed, "{text}");
+    let again = parse(printed).unwrap().to_string();
+    assert_eq!(again, printed, "{text}, read again");
+}
+
+#[test]
+fn infinity_keeps_its_sign_to_itself() {
+    check("Inf", "+Inf");
+    check("Inf ^ 2", "Inf ^ 2");
+    check("+Inf ^ 2", "+Inf ^ 2");
+}
+
 #[test]
 fn expressions_print_as_read() {
-    let check = |text: &str, printed: &str| {
-        let expr = parse(text).unwrap_or_else(|wrong| panic!("{text}: {}", wrong.describe(text)));
-        assert_eq!(expr.to_string(), printed, "{text}");
-        assert_eq!(
-            parse(printed).unwrap().to_string(),
-            printed,
-            "{text}, read again"
-        );
-    };
     check("1+1", "1 + 1");
     check("0x1f", "31");
     check("1e6", "1e+06");

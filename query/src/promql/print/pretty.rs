@@ -1,7 +1,7 @@
 //! Breaks long expressions into lines, as Prometheus' `format_query` does.
 
-use super::{AggregateText, OperatorText};
-use crate::promql::ast::{Expr, Sign};
+use super::{AggregateText, OperatorText, Tight};
+use crate::promql::ast::{Binary, BinaryOp, Expr, Sign};
 
 /// A line may be so long.
 const WIDTH: usize = 100;
@@ -29,7 +29,7 @@ fn at_level(expr: &Expr, level: usize) -> String {
         }
         Expr::Binary(binary) => format!(
             "{}\n{indent}{}\n{}",
-            at_level(&binary.left, level + 1),
+            left(binary, level + 1),
             OperatorText(binary),
             at_level(&binary.right, level + 1)
         ),
@@ -50,6 +50,15 @@ fn at_level(expr: &Expr, level: usize) -> String {
                 lines(call.args.iter(), level + 1)
             )
         }
+    }
+}
+
+fn left(binary: &Binary, level: usize) -> String {
+    match (binary.op, &binary.left) {
+        (BinaryOp::Pow, number @ Expr::Number(_)) => {
+            "  ".repeat(level) + &Tight(number).to_string()
+        }
+        (_, left) => at_level(left, level),
     }
 }
 
