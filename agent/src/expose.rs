@@ -4,7 +4,7 @@
 //! [`Latest`] keeps the newest batch of each source. Series carry their `job` and `instance`, so a
 //! scraper needs `honor_labels: true`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +32,14 @@ impl Latest {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(source, batch);
+    }
+
+    /// Drops the batches of sources that are not among `sources`.
+    pub fn keep(&self, sources: &BTreeSet<String>) {
+        self.batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|source, _| sources.contains(source));
     }
 
     /// The newest batch of every source.

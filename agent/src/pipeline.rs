@@ -2,12 +2,14 @@
 //!
 //! One pass over a collection, in that order, on the pipeline's own task. The cap is the last
 //! defence against a source whose cardinality runs away; a source that can name what it leaves out
-//! does so itself and never gets here.
+//! does so itself and never gets here. What a source gave last time and does not give now gets a
+//! staleness marker at the very end, when the names are what is shipped ([`endings`]).
 
+mod endings;
 pub mod redact;
 pub mod relabel;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 use wire::batch::Batch;
@@ -15,7 +17,8 @@ use wire::metric::{Family, Label};
 
 use crate::collect::Gather;
 use crate::config::Problems;
-use crate::schedule::{self, Collection};
+use crate::schedule::{self, Collection, Identity};
+use endings::{Endings, Reading};
 use redact::Redactor;
 use relabel::Rules;
 
@@ -77,6 +80,7 @@ pub struct Pipeline {
     settings: Settings,
     labels: Vec<Label>,
     capped: HashMap<String, Capped>,
+    endings: Endings,
 }
 
 /// What the cap cost one source.
@@ -94,16 +98,18 @@ impl Pipeline {
             settings,
             labels,
             capped: HashMap::new(),
+            endings: Endings::new(),
         }
     }
 
-    /// Trims a collection into the batch that is shipped.
+    /// Trims a collection into the batch that is shipped, with a marker for each series that the
+    /// source's last collection had and this one has not.
     pub fn pass(&mut self, collection: Collection) -> Batch {
         let Collection {
             plan,
             at_ms,
             mut families,
-            ..
+            gaps,
         } = collection;
         let mut target = schedule::target_labels(&plan);
         target.extend(self.labels.iter().cloned());
@@ -116,12 +122,24 @@ impl Pipeline {
             self.settings.redactor.redact(&mut label.value);
         }
         self.cap(&mut families, &plan.full_name());
-        Batch {
+        let mut batch = Batch {
             source: plan.source.to_owned(),
             at_ms,
             target,
             families,
-        }
+        };
+        let reading = match gaps.is_empty() {
+            true => Reading::Whole,
+            false => Reading::WithGaps,
+        };
+        self.endings.mark(&plan.identity(), &mut batch, reading);
+        batch
+    }
+
+    /// Forgets the sources that are not `watched` any more: a batch for each, which ends its series
+    /// at `at_ms`.
+    pub fn end_others(&mut self, watched: &BTreeSet<Identity>, at_ms: i64) -> Vec<Batch> {
+        self.endings.end_others(watched, at_ms)
     }
 
     /// Adds the pipeline's own series.
@@ -133,6 +151,7 @@ impl Pipeline {
         for (source, capped) in &self.capped {
             dropped.with([("source", source.clone())], capped.dropped as f64);
         }
+        self.endings.describe(out);
     }
 
     /// Cuts a collection down to the cap, whole families from the back first; the scheduler's own

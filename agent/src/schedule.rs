@@ -5,6 +5,7 @@
 //! `scrape_duration_seconds` and their kin) and the log lines about sources that fail: one when a
 //! failure begins or changes, one when it ends, none in between.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -38,8 +39,48 @@ impl Plan {
     /// How the source is told from others in a log line or a metric: `postgres db1:5432`.
     #[must_use]
     pub fn full_name(&self) -> String {
+        self.identity().full_name()
+    }
+
+    /// What tells the series of this source from those of all others.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            source: self.source,
+            job: self.job.clone(),
+            instance: self.instance.clone(),
+        }
+    }
+}
+
+/// A source and the target of its series, whatever its settings are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    source: &'static str,
+    job: String,
+    instance: String,
+}
+
+impl Identity {
+    /// How the source is told from others in a log line or a metric: `postgres db1:5432`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
         format!("{} {}", self.source, self.instance)
     }
+}
+
+/// What the pipeline is told, in the order in which it became true.
+#[derive(Debug)]
+pub enum News {
+    /// A source has collected.
+    Collected(Collection),
+    /// These are all the sources there are now; any other will not collect again.
+    Watching {
+        /// The sources.
+        sources: BTreeSet<Identity>,
+        /// Since when, in milliseconds since 1970.
+        at_ms: i64,
+    },
 }
 
 /// One collection, on its way to the pipeline.
@@ -59,7 +100,7 @@ pub struct Collection {
 pub async fn run<S: Source>(
     source: S,
     plan: Plan,
-    out: mpsc::Sender<Collection>,
+    out: mpsc::Sender<News>,
     stop: CancellationToken,
 ) {
     let mut paced = Paced {
@@ -79,7 +120,7 @@ pub async fn run<S: Source>(
             () = stop.cancelled() => return,
             collection = paced.collect() => collection,
         };
-        if out.send(collection).await.is_err() {
+        if out.send(News::Collected(collection)).await.is_err() {
             return;
         }
     }

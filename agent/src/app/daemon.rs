@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::discovery;
 use crate::expose::{self, Latest};
 use crate::pipeline::Pipeline;
-use crate::schedule::Collection;
+use crate::schedule::{Identity, News};
 use crate::ship::{self, Shipper};
 use crate::sources::own::Describe;
 use crate::spool::{self, Queue};
@@ -75,7 +75,7 @@ fn reload(settings: &Settings, old: Arc<Config>) -> Arc<Config> {
 /// What lives as long as the process: pipeline, spool, shipper, `/metrics`.
 struct Core {
     queue: Queue,
-    collections: mpsc::Sender<Collection>,
+    collections: mpsc::Sender<News>,
     describe: Describe,
     /// Ends when the last sender of collections is gone.
     pipeline: TaskTracker,
@@ -204,33 +204,52 @@ impl Core {
 async fn look_again(config: Arc<Config>, mut fleet: Fleet, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(LOOK_AGAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
         fleet.start(&config, &discovery::find(&config));
+        // Sources only ever join a fleet; it is the fleet before a reload that had others.
+        if !told {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = fleet.tell_who_runs() => told = true,
+            }
+        }
     }
 }
 
 /// Takes collections through the pipeline into the spool, until the last sender is gone.
 async fn pass(
-    mut arriving: mpsc::Receiver<Collection>,
+    mut arriving: mpsc::Receiver<News>,
     pipeline: Arc<Mutex<Pipeline>>,
     latest: Option<Latest>,
     queue: Queue,
 ) {
-    while let Some(collection) = arriving.recv().await {
-        let name = collection.plan.full_name();
-        let batch = pipeline
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pass(collection);
-        if let Some(latest) = &latest {
-            latest.put(name, Arc::new(batch.clone()));
-        }
-        if let Err(error) = queue.append(batch).await {
-            tracing::debug!(%error, "batch dropped");
+    let pipeline = || pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+    while let Some(news) = arriving.recv().await {
+        let batches = match news {
+            News::Collected(collection) => {
+                let name = collection.plan.full_name();
+                let batch = pipeline().pass(collection);
+                if let Some(latest) = &latest {
+                    latest.put(name, Arc::new(batch.clone()));
+                }
+                vec![batch]
+            }
+            News::Watching { sources, at_ms } => {
+                if let Some(latest) = &latest {
+                    latest.keep(&sources.iter().map(Identity::full_name).collect());
+                }
+                pipeline().end_others(&sources, at_ms)
+            }
+        };
+        for batch in batches {
+            if let Err(error) = queue.append(batch).await {
+                tracing::debug!(%error, "batch dropped");
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 //! There is one list of the kinds of sources, in [`visit_all`]; running, collecting once and looking
 //! for a person are visitors of it.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, join_all};
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::collect::{Gap, Gather, Source, SourceError};
 use crate::config::{Config, Sources};
-use crate::schedule::{self, Collection, Plan};
+use crate::schedule::{self, Collection, Identity, News, Plan};
 use crate::sources::containers::{self, Containers};
 use crate::sources::host::{self, Host};
 use crate::sources::own::{self, Describe, Own};
@@ -32,26 +33,35 @@ trait Visitor {
 /// Runs sources, each in a task of its own, each once.
 pub struct Fleet {
     tasks: TaskTracker,
-    out: mpsc::Sender<Collection>,
+    out: mpsc::Sender<News>,
     stop: CancellationToken,
-    running: BTreeSet<String>,
+    /// By their full names.
+    running: BTreeMap<String, Identity>,
 }
 
 impl Fleet {
     /// A fleet whose tasks count in `tasks`, send to `out` and end with `stop`.
     #[must_use]
-    pub fn new(tasks: TaskTracker, out: mpsc::Sender<Collection>, stop: CancellationToken) -> Self {
+    pub fn new(tasks: TaskTracker, out: mpsc::Sender<News>, stop: CancellationToken) -> Self {
         Self {
             tasks,
             out,
             stop,
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
         }
     }
 
     /// Starts those of `sources` that do not run yet.
     pub fn start(&mut self, config: &Config, sources: &Sources) {
         visit_all(config, sources, self);
+    }
+
+    /// Tells the pipeline which sources run, so that those of a former fleet end which do not.
+    pub async fn tell_who_runs(&self) {
+        let sources: BTreeSet<Identity> = self.running.values().cloned().collect();
+        let at_ms = schedule::now_ms();
+        // Without a pipeline there is nobody to tell.
+        self.out.send(News::Watching { sources, at_ms }).await.ok();
     }
 
     /// Starts the agent's view of itself.
@@ -68,7 +78,8 @@ impl Fleet {
 
 impl Visitor for Fleet {
     fn visit<S: Source>(&mut self, source: S, plan: Plan) {
-        if self.running.insert(plan.full_name()) {
+        if let Entry::Vacant(place) = self.running.entry(plan.full_name()) {
+            place.insert(plan.identity());
             tracing::info!(source = plan.source, instance = plan.instance, "watching");
             let run = schedule::run(source, plan, self.out.clone(), self.stop.clone());
             self.tasks.spawn(run);

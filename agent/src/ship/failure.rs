@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use tonic::{Code, Status};
+use wire::causes::with_causes;
 
 /// A request that was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +45,9 @@ impl Failure {
     /// An error from below gRPC, with all it has to say.
     pub(super) fn transport(code: &'static str, error: &(dyn Error + 'static)) -> Self {
         if is_timeout(error) {
-            return Self::new(Kind::Slow, "timeout", chain(error));
+            return Self::new(Kind::Slow, "timeout", with_causes(error));
         }
-        Self::new(Kind::Away, code, chain(error))
+        Self::new(Kind::Away, code, with_causes(error))
     }
 
     /// Sorts what a gRPC server answered. The OTLP specification says which codes may be tried
@@ -118,21 +119,6 @@ fn retry_delay(status: &Status) -> Option<Duration> {
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |&error| error.source());
     causes.any(|cause| cause.is::<tonic::TimeoutExpired>())
-}
-
-/// An error and its causes in one line, without repeating what a cause says again.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn name_of(code: Code) -> &'static str {

@@ -25,8 +25,6 @@ use tokio::net::TcpStream;
 pub mod certificate;
 pub mod credential;
 pub mod endpoint;
-#[cfg(test)]
-pub(crate) mod stub;
 pub mod tls;
 
 pub use credential::{RawBasicAuth, RawCredential};

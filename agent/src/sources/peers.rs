@@ -13,6 +13,7 @@ use nix::unistd::{Pid, User, geteuid};
 use tempfile::TempDir;
 
 pub(crate) mod postgres;
+pub(crate) mod stub;
 
 /// Longer than any server here takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -85,14 +85,7 @@ impl RawTls {
     pub fn validate_for(self, trust: Trust, problems: &mut Problems) -> Option<Tls> {
         let server_name = match self.server_name {
             None => None,
-            Some(name) => match ServerName::try_from(name.clone()) {
-                Ok(name) => Some(name),
-                Err(_) => {
-                    let message = format!("{name:?} is neither a host name nor an address");
-                    problems.add("server_name", message, "write the name in the certificate");
-                    return None;
-                }
-            },
+            Some(name) => Some(named(name, problems)?),
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -100,22 +93,27 @@ impl RawTls {
             .map_err(|error| problems.add("", format!("TLS: {error}"), ""))
             .ok()?;
         let authorities = self.ca_file.as_deref();
+        let lenient = |authority| {
+            Arc::new(Lenient {
+                provider: Arc::clone(&provider),
+                authority,
+            })
+        };
         let builder = match trust {
-            Trust::Anyone => {
-                let anyone = Arc::new(AcceptAnyone(provider));
-                builder.dangerous().with_custom_certificate_verifier(anyone)
-            }
+            Trust::Anyone => builder
+                .dangerous()
+                .with_custom_certificate_verifier(lenient(None)),
             Trust::Authority => {
                 let roots = Arc::new(roots(authorities, problems)?);
-                let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider);
-                let inner = verifier
+                let verifier =
+                    WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+                let authority = verifier
                     .build()
                     .map_err(|error| problems.add("ca_file", error.to_string(), ""))
                     .ok()?;
-                let any_name = Arc::new(AnyName(inner));
                 builder
                     .dangerous()
-                    .with_custom_certificate_verifier(any_name)
+                    .with_custom_certificate_verifier(lenient(Some(authority)))
             }
             Trust::Name => builder.with_root_certificates(roots(authorities, problems)?),
         };
@@ -207,6 +205,14 @@ impl Seen {
     }
 }
 
+fn named(name: String, problems: &mut Problems) -> Option<ServerName<'static>> {
+    let message = format!("{name:?} is neither a host name nor an address");
+    let hint = "write the name in the certificate";
+    ServerName::try_from(name)
+        .map_err(|_| problems.add("server_name", message, hint))
+        .ok()
+}
+
 fn roots(file: Option<&Path>, problems: &mut Problems) -> Option<RootCertStore> {
     let system = || {
         SYSTEM_BUNDLES
@@ -265,52 +271,15 @@ fn private_key(path: &Path, problems: &mut Problems) -> Option<PrivateKeyDer<'st
     }
 }
 
-/// Trusts every certificate, and still checks that the server holds its key.
+/// Asks less of a certificate than rustls does, and still checks that the server holds its key.
 #[derive(Debug)]
-struct AcceptAnyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAnyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// Who must vouch for it, under whatever name (libpq's `verify-ca`); nobody if nothing.
+    authority: Option<Arc<WebPkiServerVerifier>>,
 }
 
-/// Trusts what an authority vouches for, whatever name it bears: libpq's `verify-ca`.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -320,9 +289,16 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
-        let verified =
-            self.0
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let Some(authority) = &self.authority else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified = authority.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         match verified {
             // The name is compared last: the chain was found good.
             Err(rustls::Error::InvalidCertificate(
@@ -338,7 +314,8 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -347,10 +324,12 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }

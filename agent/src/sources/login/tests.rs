@@ -2,8 +2,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use wire::secret::Secret;
 
-use super::super::http::stub::Authority;
 use super::super::peers::postgres::{PASSWORD, Postgres};
+use super::super::peers::stub::Authority;
 use super::super::peers::{folder_of, password_file};
 use super::*;
 

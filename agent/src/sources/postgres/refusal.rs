@@ -1,9 +1,7 @@
 //! What PostgreSQL's refusals mean to an operator: connection errors with detail and hint, and
 //! failed views as gaps with the statement that closes them.
-
-use std::error::Error;
-
 use tokio_postgres::error::SqlState;
+use wire::causes::with_causes;
 
 use super::session::{Facts, QueryError};
 use crate::collect::SourceError;
@@ -23,7 +21,7 @@ pub(crate) fn of_connecting(
 ) -> SourceError {
     let Some(refusal) = error.as_db_error() else {
         return SourceError::new(format!("cannot connect to PostgreSQL at {target}"))
-            .detail(chain(error))
+            .detail(with_causes(error))
             .hint(hint_without_answer(target, error));
     };
     let user = &target.user;
@@ -136,19 +134,6 @@ pub(crate) fn lacks_monitor(facts: &Facts) -> Reason {
     }
 }
 
-/// An error with everything behind it, in one line. `tokio_postgres` keeps the useful part
-/// ("connection refused") in the source and never puts the password in either.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(behind) = source {
-        text.push_str(": ");
-        text.push_str(&behind.to_string());
-        source = behind.source();
-    }
-    text
-}
-
 /// A name as SQL has it.
 pub(crate) fn quoted(name: &str) -> String {
     let plain = name
@@ -167,7 +152,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 fn hint_without_answer(target: &Target, error: &tokio_postgres::Error) -> String {
-    if chain(error).contains("password missing") {
+    if with_causes(error).contains("password missing") {
         return format!(
             "give the password of {:?} with password_file, password_env or ~/.pgpass",
             target.user

@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use wire::causes::with_causes;
 
 use super::refusal;
 use crate::collect::SourceError;
@@ -213,7 +214,7 @@ fn query_error(error: &tokio_postgres::Error) -> QueryError {
             code: refusal.code().clone(),
             message: refusal.message().to_owned(),
         },
-        None => QueryError::Lost(refusal::chain(error)),
+        None => QueryError::Lost(with_causes(error)),
     }
 }
 

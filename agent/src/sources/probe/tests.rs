@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use nix::sys::signal::Signal;
 
-use super::super::http::stub::{Answer, Authority, Stub};
 use super::super::peers::postgres::Postgres;
+use super::super::peers::stub::{Answer, Authority, Stub};
 use super::super::peers::{free_port, password_file, until};
 use super::*;
 

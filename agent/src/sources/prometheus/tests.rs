@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use super::super::http::stub::{Answer, Authority, Stub};
+use super::super::peers::stub::{Answer, Authority, Stub};
 use super::super::peers::{Server, free_port, until};
 use super::*;
 

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::http::stub::{Answer, Authority, Stub};
+use super::super::peers::stub::{Answer, Authority, Stub};
 use super::super::peers::{Server, free_port, password_file, until};
 use super::*;
 

@@ -1,10 +1,10 @@
 //! The engine's errors as an operator reads them.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use bollard::errors::Error;
+use wire::causes::with_causes;
 
 use crate::collect::SourceError;
 
@@ -46,7 +46,9 @@ pub(super) fn explain(socket: &Path, what: &str, error: &Error) -> SourceError {
             String::new(),
         ),
     };
-    SourceError::new(message).detail(chain(error)).hint(hint)
+    SourceError::new(message)
+        .detail(with_causes(error))
+        .hint(hint)
 }
 
 /// The kind of the I/O error at the bottom of an error, where one is.
@@ -59,18 +61,4 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
         cause = error.source();
     }
     None
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
