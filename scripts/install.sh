@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the release binaries to PREFIX/bin and their systemd units to PREFIX/lib/systemd/system, below
-# DESTDIR if a package is being made. Starts and enables nothing.
+# Installs the release binaries to PREFIX/bin, their systemd units to PREFIX/lib/systemd/system and the rule
+# packs to PREFIX/share/nightshift/rules, below DESTDIR if a package is being made. Starts and enables nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +20,13 @@ for unit in agent/*.service collector/*.service; do
   install -d "$(dirname "$installed")"
   sed "s#/usr/local/bin/#$prefix/bin/#g" "$unit" >"$installed"
   chmod 644 "$installed"
+  echo "installed $installed"
+done
+
+# The rule packs; a changed copy of an operator's belongs elsewhere, for these are replaced.
+for pack in rules/packs/*.yml rules/packs/README.md; do
+  installed="$root/share/nightshift/rules/$(basename "$pack")"
+  install -D -m 644 "$pack" "$installed"
   echo "installed $installed"
 done
 

@@ -8,6 +8,7 @@ packages=(
   postgresql-15 postgresql-client-15 pgbouncer redis-server
   docker.io busybox-static
   prometheus prometheus-node-exporter prometheus-postgres-exporter victoria-metrics
+  radosgw ceph-mon ceph-osd openssl
   iproute2 procps libfaketime python3 python3-venv jq curl
   build-essential pkg-config nodejs npm
 )

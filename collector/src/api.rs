@@ -1,7 +1,7 @@
 //! What the collector answers over HTTP, beside taking telemetry in.
 //!
 //! The paths under `/api/v1`, `/federate` and `/-/` are Prometheus' own, with its parameters, shapes
-//! and errors; `/api/agents` is ours. Everything needs the store, so until the journal is read back it
+//! and errors; `/api/agents` and `/api/alerts/history` are ours. Everything needs the store, so until the journal is read back it
 //! answers 503, `/-/healthy` and `/metrics` excepted.
 
 mod agents;
@@ -13,14 +13,19 @@ mod escaped;
 mod exemplars;
 mod expression;
 mod federate;
+mod history;
 mod join;
 mod json;
 mod labels;
+mod lifecycle;
 mod metadata;
 mod own;
 mod params;
 mod queries;
 mod query;
+mod relabel;
+mod replay;
+mod stats;
 mod status;
 mod targets;
 pub(crate) mod time;
@@ -30,9 +35,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
-use axum::routing::{get, post};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::handler::Handler;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get, post};
 use http::StatusCode;
 use tower_http::timeout::TimeoutLayer;
 
@@ -41,11 +48,13 @@ use crate::collector::{Gate, Store};
 use crate::config::Config;
 use crate::identity::authority::Authority;
 use crate::identity::token::Tokens;
+use crate::judge::Judge;
 use crate::metrics::Counters;
 
 use answer::ApiError;
 
 pub use queries::Queries;
+pub use replay::Replay;
 
 /// How much longer than a query an answer may take: the query's own time ends first, with a message.
 const ANSWER_MARGIN: Duration = Duration::from_secs(30);
@@ -62,12 +71,16 @@ pub struct Api {
     pub clock: Clock,
     /// The own counters.
     pub counters: Arc<Counters>,
+    /// What is known of rules and alerts.
+    pub judge: Arc<Judge>,
     /// The certificate authority.
     pub authority: Arc<Authority>,
     /// The join tokens.
     pub tokens: Tokens,
     /// Who runs queries.
     pub queries: Queries,
+    /// What the start has to read back.
+    pub replay: Replay,
     /// The configuration of the start.
     pub config: Config,
 }
@@ -86,10 +99,14 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/-/healthy", get(own::healthy))
         .route("/-/ready", get(own::ready))
         .route("/metrics", get(own::metrics))
-        .route("/federate", get(federate::federate))
+        .route("/federate", read(federate::federate))
         .route("/api/agents", get(agents::list))
         .route("/api/agents/join", post(join::join))
-        .merge(prometheus())
+        .route("/api/alerts/history", read(history::history))
+        .route("/version", get(own::version))
+        .route("/-/reload", any(lifecycle::forbidden))
+        .route("/-/quit", any(lifecycle::forbidden))
+        .merge(prometheus(&api))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(compress::gzip))
         .layer(TimeoutLayer::with_status_code(
@@ -100,40 +117,67 @@ pub fn routes(api: Arc<Api>) -> Router {
 }
 
 /// The paths of Prometheus' API.
-fn prometheus() -> Router<Arc<Api>> {
+fn prometheus(api: &Arc<Api>) -> Router<Arc<Api>> {
+    let of = |path: &str| format!("/api/v1/{path}");
+    let admin = post(lifecycle::disabled).put(lifecycle::disabled);
+    let admin = admin.fallback(async || lifecycle::other_method("OPTIONS, POST, PUT"));
+    reading()
+        .route(&of("targets/relabel_steps"), read(relabel::steps))
+        .route(&of("rules"), read(alerting::rules))
+        .route(&of("alerts"), read(alerting::alerts))
+        .route(&of("alertmanagers"), read(alerting::alertmanagers))
+        .route(&of("features"), read(status::features))
+        .route(&of("status/buildinfo"), read(own::build_info))
+        .route(&of("status/config"), read(status::config))
+        .route(&of("status/flags"), read(status::flags))
+        .route(&of("status/runtimeinfo"), read(status::runtime_info))
+        .route(&of("status/tsdb"), read(status::tsdb))
+        .route(&of("admin/tsdb/{*what}"), admin)
+        .layer(middleware::from_fn_with_state(Arc::clone(api), when_ready))
+        // These two answer before it is ready: who waits for it wants to know why.
+        .route(&of("notifications"), read(alerting::notifications))
+        .route(&of("status/walreplay"), read(replay::status))
+        // Whoever asks which methods there are is told of all, whatever the path.
+        .route(&of("{*other}"), any(own::not_found))
+        .layer(middleware::from_fn(cors::allow))
+}
+
+/// Turns everything away until the store is open, as Prometheus does.
+async fn when_ready(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    match api.gate.store() {
+        Some(_) => next.run(request).await,
+        None => ([lifecycle::STOPPING], ApiError::starting()).into_response(),
+    }
+}
+
+/// The paths that read what is stored.
+fn reading() -> Router<Arc<Api>> {
     let of = |path: &str| format!("/api/v1/{path}");
     Router::new()
-        .route(&of("query"), get(query::instant).post(query::instant))
-        .route(&of("query_range"), get(query::range).post(query::range))
+        .route(&of("query"), asked(query::instant))
+        .route(&of("query_range"), asked(query::range))
+        .route(&of("query_exemplars"), asked(exemplars::query))
+        .route(&of("format_query"), asked(expression::format))
+        .route(&of("parse_query"), asked(expression::parse))
+        .route(&of("labels"), asked(labels::names))
+        .route(&of("label/{name}/values"), read(labels::values))
         .route(
-            &of("query_exemplars"),
-            get(exemplars::query).post(exemplars::query),
+            &of("series"),
+            asked(labels::series).delete(lifecycle::not_implemented),
         )
-        .route(
-            &of("format_query"),
-            get(expression::format).post(expression::format),
-        )
-        .route(
-            &of("parse_query"),
-            get(expression::parse).post(expression::parse),
-        )
-        .route(&of("labels"), get(labels::names).post(labels::names))
-        .route(&of("label/{name}/values"), get(labels::values))
-        .route(&of("series"), get(labels::series).post(labels::series))
-        .route(&of("metadata"), get(metadata::families))
-        .route(&of("targets"), get(targets::list))
-        .route(&of("targets/metadata"), get(metadata::by_target))
-        .route(&of("scrape_pools"), get(targets::pools))
-        .route(&of("rules"), get(alerting::rules))
-        .route(&of("alerts"), get(alerting::alerts))
-        .route(&of("alertmanagers"), get(alerting::alertmanagers))
-        .route(&of("notifications"), get(alerting::notifications))
-        .route(&of("features"), get(status::features))
-        .route(&of("status/buildinfo"), get(own::build_info))
-        .route(&of("status/config"), get(status::config))
-        .route(&of("status/flags"), get(status::flags))
-        .route(&of("status/runtimeinfo"), get(status::runtime_info))
-        .route(&of("status/tsdb"), get(status::tsdb))
-        .route(&of("status/walreplay"), get(status::wal_replay))
-        .layer(middleware::from_fn(cors::allow))
+        .route(&of("metadata"), read(metadata::families))
+        .route(&of("targets"), read(targets::list))
+        .route(&of("targets/metadata"), read(metadata::by_target))
+        .route(&of("scrape_pools"), read(targets::pools))
+}
+
+/// A path that is only read.
+fn read<H: Handler<T, Arc<Api>>, T: 'static>(handler: H) -> MethodRouter<Arc<Api>> {
+    get(handler).fallback(async || lifecycle::other_method("GET, HEAD, OPTIONS"))
+}
+
+/// A path that takes its parameters as a form as well.
+fn asked<H: Handler<T, Arc<Api>>, T: 'static>(handler: H) -> MethodRouter<Arc<Api>> {
+    let both = get(handler.clone()).post(handler);
+    both.fallback(async || lifecycle::other_method("GET, HEAD, OPTIONS, POST"))
 }

@@ -4,6 +4,7 @@
 //! back while health checks are answered, then let telemetry in. The order of a stop: accept nothing
 //! more, end what is under way, close the journal, send the last spans.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +13,17 @@ use anyhow::{Context, bail};
 use axum::Router;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use store::embedded::{Embedded, Folders, Found};
+use store::embedded::{Embedded, Found};
 use store::journal::Recovery;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultMakeSpan, TraceLayer};
+use wire::causes::with_causes;
 
-use crate::api::{self, Api, Queries};
+use crate::api::{self, Api, Queries, Replay};
+use crate::bucket::{self, Outlook, Trouble};
 use crate::clock::Clock;
 use crate::collector::Gate;
 use crate::config::{Config, OtlpPort, Overrides};
@@ -29,6 +32,7 @@ use crate::identity::authority::Authority;
 use crate::identity::handshake::{Greeter, PlainText};
 use crate::identity::token::Tokens;
 use crate::ingest::{self, Ingest};
+use crate::judge::{Judge, Setting};
 use crate::metrics::Counters;
 use crate::remote::forward::Forwarding;
 use crate::serve::Port;
@@ -42,12 +46,19 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// in which memory can fill up.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
 
+/// How long to wait before a bucket that could not be reached is asked again.
+const REOPEN_PAUSE: Duration = Duration::from_secs(5);
+
+/// The folder of the journal within the data folder.
+const JOURNAL: &str = "journal";
+
 /// The collector's parts.
 struct App {
     config: Config,
     clock: Clock,
     gate: Arc<Gate>,
     counters: Arc<Counters>,
+    judge: Arc<Judge>,
     folder: DataFolder,
     authority: Arc<Authority>,
     tasks: TaskTracker,
@@ -89,17 +100,20 @@ async fn run_logged(
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let folder = DataFolder::hold(&config.data)?;
     let authority = Authority::open(&config.data)?;
+    let counters = Arc::<Counters>::default();
+    let judge = Judge::new(config.rules.clone(), Arc::clone(&counters.rules));
     let mut app = App {
         authority: Arc::new(authority),
         config,
         clock: Clock::start(),
         gate: Arc::default(),
-        counters: Arc::default(),
+        judge: Arc::new(judge),
+        counters,
         folder,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
     };
-    app.listen().await?;
+    let own_url = app.listen().await?;
     let opened = tokio::select! {
         opened = app.open_store() => opened.map(Some),
         () = signals.stop() => Ok(None),
@@ -108,19 +122,22 @@ async fn run_logged(
         app.tasks
             .spawn(maintain(Arc::clone(&store), app.clock, app.stop.clone()));
         app.forward(&store);
+        app.judge(&store, own_url);
         app.gate.open(store);
         tracing::info!("ready");
         systemd::notify("READY=1");
         while !signals.next().await {
-            reload::reload(&mut app.config, file.as_deref(), &overrides, telemetry);
+            if reload::reload(&mut app.config, file.as_deref(), &overrides, telemetry) {
+                app.judge.reload(app.config.rules.clone());
+            }
         }
     }
     app.drain(&mut signals).await
 }
 
 impl App {
-    /// Opens every port, serves it, and says where they are.
-    async fn listen(&self) -> anyhow::Result<()> {
+    /// Opens every port, serves it, and says where they are. Gives the URL of the collector's own.
+    async fn listen(&self) -> anyhow::Result<String> {
         let listen = &self.config.listen;
         let own = Port::open("listen", listen)
             .await
@@ -173,7 +190,9 @@ impl App {
             data = %self.config.data.display(),
             "listening"
         );
-        Ok(self.folder.write_endpoints(&endpoints)?)
+        let own_url = self.own_url(endpoints.listen);
+        self.folder.write_endpoints(&endpoints)?;
+        Ok(own_url)
     }
 
     /// What only the collector's own port answers.
@@ -197,6 +216,29 @@ impl App {
         self.counters.remote.forwarding(progress);
     }
 
+    fn judge(&self, store: &Arc<Embedded>, own_url: String) {
+        let setting = Setting {
+            store: Arc::clone(store),
+            clock: self.clock,
+            data: self.config.data.clone(),
+            query: self.config.query,
+            own_url,
+            tasks: self.tasks.clone(),
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(Arc::clone(&self.judge).run(setting));
+    }
+
+    /// Where people are likely to reach it: by this host's name, unless it listens on one address only.
+    fn own_url(&self, listen: SocketAddr) -> String {
+        let name = nix::unistd::gethostname().ok();
+        let name = name.filter(|_| listen.ip().is_unspecified());
+        match name {
+            Some(name) => format!("http://{}:{}", name.to_string_lossy(), listen.port()),
+            None => format!("http://{listen}"),
+        }
+    }
+
     fn api(&self) -> Arc<Api> {
         let queries = Queries::new(
             self.config.query,
@@ -208,9 +250,11 @@ impl App {
             gate: Arc::clone(&self.gate),
             clock: self.clock,
             counters: Arc::clone(&self.counters),
+            judge: Arc::clone(&self.judge),
             authority: Arc::clone(&self.authority),
             tokens: Tokens::of(&self.config.data),
             queries,
+            replay: Replay::below(&self.config.data),
             config: self.config.clone(),
         })
     }
@@ -236,10 +280,37 @@ impl App {
         names
     }
 
+    /// Opens the store. A bucket that cannot be reached is waited for, with the gate shut: what blocks
+    /// say of the journal is needed to read it back, and senders keep what they have until then.
     async fn open_store(&self) -> anyhow::Result<Arc<Embedded>> {
-        let folders = Folders::below(&self.config.data);
-        let options = self.config.store_options();
-        let (store, found) = Embedded::open(folders, options, self.clock.steady_ms()).await?;
+        let Config {
+            data,
+            blocks: place,
+            store,
+            ..
+        } = &self.config;
+        let home = bucket::Home::find(data, place)?;
+        let mut is_waiting = false;
+        let (store, found) = loop {
+            let (journal, objects) = (data.join(JOURNAL), home.objects.clone());
+            let now_ms = self.clock.steady_ms();
+            let opening = Embedded::open_at(journal, objects, store.options(), now_ms).await;
+            let error = match opening {
+                Ok(opened) => break opened,
+                Err(error) => error,
+            };
+            let trouble = Trouble::of(place, &error).ok_or(error)?;
+            if trouble.outlook == Outlook::Hopeless {
+                return Err(trouble.into());
+            }
+            if !is_waiting {
+                let (error, hint) = (trouble.message, trouble.hint);
+                tracing::error!(error, hint, "cannot reach the blocks; waiting for them");
+            }
+            is_waiting = true;
+            tokio::time::sleep(REOPEN_PAUSE).await;
+        };
+        home.settle()?;
         self.counters.recovered(&found);
         report(&found);
         Ok(Arc::new(store))
@@ -338,12 +409,14 @@ async fn maintain(store: Arc<Embedded>, clock: Clock, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
+            // What just failed is not worth trying again at once.
+            () = store.overfull(), if !is_failing => {}
         }
         let done = store.maintain(clock.steady_ms()).await;
         if let Err(error) = &done
             && !is_failing
         {
-            let error = chain(error);
+            let error = with_causes(error);
             let hint = "memory and journal hold what could not be written; it is tried again";
             tracing::error!(error, hint, "the upkeep of blocks failed");
         } else if is_failing && done.is_ok() {
@@ -362,6 +435,7 @@ fn report(found: &Found) {
         deliveries,
         duplicates,
         samples,
+        lost_samples,
         ..
     } = &found.journal;
     tracing::info!(
@@ -369,6 +443,7 @@ fn report(found: &Found) {
         deliveries,
         duplicates,
         samples,
+        lost_samples,
         "journal read back"
     );
     if let Some(torn) = &found.journal.torn {
@@ -389,16 +464,4 @@ fn report_block(damage: &store::blocks::Damage) {
     let (file, offset, what) = (&damage.file, damage.offset, &damage.what);
     let hint = "its samples are missing until it is repaired; check the disk";
     tracing::error!(file, offset, what, hint, "a block is damaged; moved aside");
-}
-
-/// An error with everything behind it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(behind) = source {
-        text.push_str(": ");
-        text.push_str(&behind.to_string());
-        source = behind.source();
-    }
-    text
 }

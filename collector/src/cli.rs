@@ -1,6 +1,8 @@
 //! The command line.
 
+pub mod alerts;
 pub mod query;
+pub mod rules;
 
 use std::path::PathBuf;
 
@@ -20,12 +22,14 @@ Exit codes:
   0  it did what was asked; for `serve`, it was told to stop and stopped
   1  it failed while running: a port is taken, the data folder is in use or cannot be written
   2  the command line or the configuration is wrong; nothing was started
-  3  of `query`: it met a limit, took too long, or has no answer
+  3  of `query`: it met a limit, took too long, or has no answer; of `rules check`: only warned of
 
 Examples:
   nightshift serve --data /var/lib/nightshift --listen 0.0.0.0:7700
   nightshift serve --config /etc/nightshift/nightshift.toml
   nightshift query 'rate(node_cpu_seconds_total[5m])' --from -6h -o graph
+  nightshift alerts
+  nightshift rules check alerts.yml
   nightshift token create --data /var/lib/nightshift      lets one agent join
   nightshift check-config /etc/nightshift/nightshift.toml"
 )]
@@ -48,6 +52,11 @@ pub enum Command {
     Serve(Serve),
     /// Asks a running collector in PromQL and shows the answer.
     Query(query::Query),
+    /// Shows the alerts that pend and fire, or everything that came to pass.
+    Alerts(alerts::Alerts),
+    /// Checks rule files, and runs rule unit tests.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Tokens with which agents join.
     #[command(subcommand)]
     Token(Token),
@@ -69,27 +78,56 @@ pub enum Store {
     /// A collector may be using the folder. Exit codes: 0 all is sound, 1 something is damaged or
     /// cannot be read.
     Check {
-        /// The collector's data folder.
-        #[arg(value_name = "DIR")]
-        data: PathBuf,
+        /// Which folder.
+        #[command(flatten)]
+        folder: StoreFolder,
     },
     /// Moves damaged blocks aside and writes what can be read of them into new ones.
     ///
     /// No collector may be using the folder. What is moved aside stays in blocks/quarantine.
     Repair {
-        /// The collector's data folder.
-        #[arg(value_name = "DIR")]
-        data: PathBuf,
+        /// Which folder.
+        #[command(flatten)]
+        folder: StoreFolder,
+    },
+    /// Writes everything to blocks and merges them, whatever its age: before the folder is copied, or
+    /// read by other programs.
+    ///
+    /// No collector may be using the folder. What a `[[forward]]` has not sent by then is not sent.
+    Compact {
+        /// Which folder.
+        #[command(flatten)]
+        folder: StoreFolder,
+    },
+    /// Makes the blocks in a bucket this data folder's, whoever's they were: after the machine of the
+    /// collector that wrote them was lost.
+    ///
+    /// That collector must not run any more. What it had not written to blocks is not among them.
+    TakeOver {
+        /// Which folder.
+        #[command(flatten)]
+        folder: StoreFolder,
     },
     /// Says how much lies in the blocks, and how small.
     Stats {
-        /// The collector's data folder.
-        #[arg(value_name = "DIR")]
-        data: PathBuf,
+        /// Which folder.
+        #[command(flatten)]
+        folder: StoreFolder,
         /// How to say it.
         #[arg(short, long, value_name = "FORMAT", default_value = "table")]
         output: StatsFormat,
     },
+}
+
+/// A data folder, and where its blocks lie.
+#[derive(Debug, Args)]
+pub struct StoreFolder {
+    /// The collector's data folder.
+    #[arg(value_name = "DIR")]
+    pub data: PathBuf,
+    /// The collector's configuration file, where its blocks lie in a bucket (option store.blocks).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// How figures are written.

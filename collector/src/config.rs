@@ -3,20 +3,21 @@
 //! values equal to the defaults here.
 
 pub mod query;
-mod raw;
+pub mod raw;
+pub mod rules;
+pub mod store;
 mod validate;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use store::blocks;
-use store::embedded::Options;
-
+use crate::bucket::config::Place;
 use crate::identity::handshake::PlainText;
 use crate::remote::forward::config::ForwardConfig;
 
 use query::QueryConfig;
+use rules::RulesConfig;
+use store::StoreConfig;
 
 pub use wire::problem::{Problem, Problems};
 
@@ -39,8 +40,12 @@ pub struct Config {
     pub forward: Vec<ForwardConfig>,
     /// How telemetry is kept.
     pub store: StoreConfig,
+    /// Where blocks lie.
+    pub blocks: Place,
     /// What queries may take.
     pub query: QueryConfig,
+    /// Which rules are evaluated, and how.
+    pub rules: RulesConfig,
     /// Who may speak how.
     pub tls: TlsConfig,
     /// How the collector logs.
@@ -78,21 +83,6 @@ pub struct RemoteWriteLimits {
     pub max_request_size: usize,
     /// Bytes of a request's body once decompressed.
     pub max_decompressed_size: usize,
-}
-
-/// How telemetry is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreConfig {
-    /// How long after its arrival a sample is kept.
-    pub retention: Duration,
-    /// How many bytes of blocks are kept; as many as there are if nothing.
-    pub max_size: Option<u64>,
-    /// How many samples memory holds before they go to a block early.
-    pub max_samples: u64,
-    /// How many series.
-    pub max_series: u64,
-    /// After how many bytes a new file of the journal is begun.
-    pub segment_size: u64,
 }
 
 /// Who may speak how at the collector's own port.
@@ -171,25 +161,8 @@ impl Config {
 
     /// Reads the text of a file under what the command line says.
     pub fn parse(text: &str, overrides: &Overrides) -> Result<Self, Vec<Problem>> {
-        let raw = raw::Raw::parse(text).map_err(|problem| vec![problem])?;
+        let raw = raw::RawConfig::parse(text).map_err(|problem| vec![problem])?;
         validate::validate(raw, overrides)
-    }
-
-    /// How the store is kept.
-    #[must_use]
-    pub fn store_options(&self) -> Options {
-        let default = Options::default();
-        Options {
-            max_samples: self.store.max_samples,
-            max_series: self.store.max_series,
-            segment_bytes: self.store.segment_size,
-            blocks: blocks::Options {
-                retention: Some(self.store.retention),
-                max_bytes: self.store.max_size,
-                ..default.blocks
-            },
-            ..default
-        }
     }
 }
 
@@ -226,19 +199,6 @@ impl Default for RemoteWriteLimits {
     }
 }
 
-impl Default for StoreConfig {
-    fn default() -> Self {
-        let options = Options::default();
-        Self {
-            retention: options.blocks.retention.unwrap_or(Duration::MAX),
-            max_size: options.blocks.max_bytes,
-            max_samples: options.max_samples,
-            max_series: options.max_series,
-            segment_size: options.segment_bytes,
-        }
-    }
-}
-
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.problems.len();
@@ -255,9 +215,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-/// The shortest time that telemetry may be kept: about as long as it is in memory anyway.
-const MIN_RETENTION: Duration = Duration::from_secs(3 * 3600);
 
 #[cfg(test)]
 mod tests;

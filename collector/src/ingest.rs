@@ -14,6 +14,7 @@ mod naming;
 mod points;
 pub mod status;
 mod translate;
+pub(crate) mod untimely;
 mod weigh;
 
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub struct Accepted {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refusal {
     /// The journal is still being read.
-    #[error("the collector is starting: it reads its journal back")]
+    #[error("the collector is starting: it opens its blocks and reads its journal back")]
     Starting,
     /// Too many requests at once.
     #[error("too many requests at once")]
@@ -252,10 +253,12 @@ impl Ingest {
     async fn append(&self, store: &Embedded, translated: Translated) -> Result<Accepted, Refusal> {
         let Translated {
             deliveries,
-            rejected,
+            mut rejected,
         } = translated;
         if !deliveries.is_empty() {
-            self.append_counted(store, deliveries).await?;
+            for outcome in self.append_counted(store, deliveries).await? {
+                rejected.add_untimely(outcome);
+            }
         }
         self.counters.rejected(rejected.points);
         Ok(Accepted {
@@ -278,8 +281,13 @@ impl Ingest {
         let outcomes = outcome.map_err(Refusal::Store)?;
         for (outcome, rows) in outcomes.iter().zip(rows) {
             self.counters.batch(*outcome);
-            if *outcome == Outcome::Stored {
-                self.counters.samples(rows);
+            match outcome {
+                Outcome::Stored => self.counters.samples(rows),
+                Outcome::StoredInPart(refused) => {
+                    self.counters.samples(rows - refused.future - refused.late);
+                    tracing::debug!(?refused, "some samples have times that are refused");
+                }
+                Outcome::Duplicate => {}
             }
         }
         Ok(outcomes)

@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use nightshift::app;
-use nightshift::cli::query::Query;
+use nightshift::cli::query::{Failure, Shown};
+use nightshift::cli::rules::Rules;
 use nightshift::cli::{Cli, Command, Serve, Store, Token};
 use nightshift::clock::Clock;
 use nightshift::config::{Config, ConfigError, Overrides};
 use nightshift::identity::authority::Authority;
 use nightshift::identity::token::Tokens;
+use nightshift::judge::files::Files;
 use nightshift::store_command::{self, Verdict};
 
 /// It failed while running.
@@ -23,7 +25,9 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve(&options),
-        Command::Query(query) => ask(&query),
+        Command::Query(query) => show(query.run(Clock::start().wall_ms())),
+        Command::Alerts(alerts) => show(alerts.run(Clock::start().wall_ms())),
+        Command::Rules(rules) => self::rules(&rules),
         Command::Token(Token::Create { data, lifetime }) => create_token(&data, lifetime.0),
         Command::Store(command) => store(&command),
         Command::CheckConfig { file } => check_config(&file),
@@ -50,20 +54,29 @@ fn serve(options: &Serve) -> ExitCode {
     }
 }
 
-/// A reader that has seen enough, such as `head`, is no failure.
 #[allow(clippy::print_stderr)]
-fn ask(query: &Query) -> ExitCode {
-    match query.run(Clock::start().wall_ms()) {
+fn show(answer: Result<Shown, Failure>) -> ExitCode {
+    match answer {
         Ok(shown) => {
             eprint!("{}", shown.notes);
-            match std::io::stdout().write_all(shown.out.as_bytes()) {
-                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                    refuse_with(&format!("cannot write the answer: {error}"), FAILED)
-                }
-                _ => ExitCode::SUCCESS,
-            }
+            print_out(&shown.out, 0)
         }
         Err(failure) => refuse_with(&failure.to_string(), failure.code()),
+    }
+}
+
+fn rules(command: &Rules) -> ExitCode {
+    let done = command.run();
+    print_out(&done.text, done.code)
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn print_out(text: &str, code: u8) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            refuse_with(&format!("cannot write the answer: {error}"), FAILED)
+        }
+        _ => ExitCode::from(code),
     }
 }
 
@@ -84,7 +97,11 @@ fn store(command: &Store) -> ExitCode {
 #[allow(clippy::print_stdout)]
 fn check_config(file: &Path) -> ExitCode {
     match Config::load(Some(file), &Overrides::default()) {
-        Ok(_) => {
+        Ok(config) => {
+            let problems = Files::read(&config.rules.files).problems;
+            if !problems.is_empty() {
+                return refuse_with(&problems.join("\n"), USAGE);
+            }
             println!("{}: ok", file.display());
             ExitCode::SUCCESS
         }

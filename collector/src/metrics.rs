@@ -7,6 +7,7 @@ use store::append::Outcome;
 use store::embedded::{Embedded, Found};
 use store::journal::FSYNC_BOUNDS;
 
+use crate::judge::Board;
 use crate::{process, remote};
 use wire::text::{Exposition, Number};
 
@@ -81,11 +82,15 @@ pub struct Counters {
     duplicate_batches: AtomicU64,
     samples: AtomicU64,
     rejected_points: AtomicU64,
+    future_samples: AtomicU64,
+    late_samples: AtomicU64,
     damaged_places: AtomicU64,
     torn_ends: AtomicU64,
     queries: [AtomicU64; QUERY_OUTCOMES.len()],
     /// Of remote write.
     pub remote: Arc<remote::metrics::Counters>,
+    /// Of rules.
+    pub rules: Arc<Board>,
 }
 
 impl Counters {
@@ -98,6 +103,12 @@ impl Counters {
     pub fn batch(&self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Stored => &self.stored_batches,
+            Outcome::StoredInPart(refused) => {
+                self.future_samples
+                    .fetch_add(refused.future, Ordering::Relaxed);
+                self.late_samples.fetch_add(refused.late, Ordering::Relaxed);
+                &self.stored_batches
+            }
             Outcome::Duplicate => &self.duplicate_batches,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -143,6 +154,7 @@ pub fn render(counters: &Counters, store: Option<&Embedded>, now_ms: i64) -> Str
         write_agents(&mut out, store, now_ms);
     }
     counters.remote.write(now_ms, &mut out);
+    counters.rules.write(&mut out);
     process::write(&mut out);
     out.finish()
 }
@@ -181,6 +193,16 @@ fn write_ingest(out: &mut Exposition, counters: &Counters) {
             "nightshift_ingest_rejected_points_total",
             "Data points that could not be stored.",
             &counters.rejected_points,
+        ),
+        (
+            "nightshift_ingest_future_samples_total",
+            "Samples refused because they were too far ahead of the collector's clock.",
+            &counters.future_samples,
+        ),
+        (
+            "nightshift_ingest_late_samples_total",
+            "Samples refused because they were too far behind the newest of their series.",
+            &counters.late_samples,
         ),
         (
             "nightshift_journal_damaged_places_total",

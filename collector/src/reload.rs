@@ -5,19 +5,20 @@ use std::path::Path;
 use crate::config::{Config, Overrides};
 use crate::telemetry::Telemetry;
 
-/// Reads the file again. A file with problems changes nothing; they are logged.
+/// Reads the file again and says whether it is right. One with problems changes nothing; they are logged.
+/// Rules are reloaded by the caller, also where their section is what it was: their files may not be.
 pub fn reload(
     current: &mut Config,
     file: Option<&Path>,
     overrides: &Overrides,
     telemetry: &Telemetry,
-) {
+) -> bool {
     let new = match Config::load(file, overrides) {
         Ok(new) => new,
         Err(error) => {
             let hint = "the collector goes on as before; nightshift check-config tells the same";
             tracing::error!(%error, hint, "cannot reload the configuration");
-            return;
+            return false;
         }
     };
     for key in needing_restart(current, &new) {
@@ -25,7 +26,9 @@ pub fn reload(
     }
     telemetry.set_level(&new.log.level);
     current.log.level = new.log.level;
+    current.rules = new.rules;
     tracing::info!("configuration reloaded");
+    true
 }
 
 fn needing_restart(current: &Config, new: &Config) -> Vec<&'static str> {
@@ -38,6 +41,7 @@ fn needing_restart(current: &Config, new: &Config) -> Vec<&'static str> {
         ("remote_write", current.remote_write != new.remote_write),
         ("forward", current.forward != new.forward),
         ("store", current.store != new.store),
+        ("store.blocks", current.blocks != new.blocks),
         ("query limits", current.query != new.query),
         ("log.format", current.log.format != new.log.format),
         (

@@ -1,21 +1,25 @@
 //! `nightshift store`: whether what lies in a data folder is sound, and how much it is.
 //!
 //! It works on the folder, not through a running collector. Checking and counting change nothing and
-//! may run beside one; repairing holds the folder.
+//! may run beside one; repairing and compacting hold the folder. Where the folder's blocks lie in a
+//! bucket, the configuration says how to reach it.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use store::blocks::{BlockStats, Blocks, Damage, Objects, Opening, Options};
+use store::blocks::{BlockStats, Blocks, Damage, Opening, Options};
+use store::embedded::{self, Embedded, Folders};
+use store::journal;
 use tokio::runtime::Runtime;
 
-use crate::cli::{StatsFormat, Store};
+use crate::bucket::config::Place;
+use crate::bucket::{self, Home, Trouble};
+use crate::cli::{StatsFormat, Store, StoreFolder};
+use crate::clock::Clock;
+use crate::config::{Config, Overrides};
 use crate::folder::DataFolder;
-
-/// The folder of the blocks within a data folder.
-pub const BLOCKS: &str = "blocks";
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,35 @@ pub enum Verdict {
     Damaged,
 }
 
+/// A data folder, and where its blocks lie.
+struct Target<'a> {
+    data: &'a Path,
+    place: Place,
+    /// How another command on it begins its words.
+    words: String,
+}
+
+impl<'a> Target<'a> {
+    fn of(folder: &'a StoreFolder) -> Result<Self> {
+        let StoreFolder { data, config } = folder;
+        if !data.is_dir() {
+            bail!("there is no folder {}", data.display());
+        }
+        let mut words = data.display().to_string();
+        let mut place = Place::Folder;
+        if let Some(file) = config {
+            write!(words, " --config {}", file.display())?;
+            place = Config::load(Some(file), &Overrides::default())?.blocks;
+        }
+        Ok(Self { data, place, words })
+    }
+
+    /// What a person calls a file of the blocks.
+    fn name(&self, file: &str) -> String {
+        bucket::name_of(self.data, &self.place, file)
+    }
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
@@ -42,19 +75,20 @@ pub enum Verdict {
 pub fn run(command: &Store) -> Result<Done> {
     let runtime = Runtime::new().context("cannot start")?;
     match command {
-        Store::Check { data } => check(data, &runtime),
-        Store::Repair { data } => repair(data, &runtime),
-        Store::Stats { data, output } => stats(data, *output, &runtime),
+        Store::Check { folder } => check(&Target::of(folder)?, &runtime),
+        Store::Repair { folder } => repair(&Target::of(folder)?, &runtime),
+        Store::Compact { folder } => compact(&Target::of(folder)?, &runtime),
+        Store::TakeOver { folder } => take_over(&Target::of(folder)?, &runtime),
+        Store::Stats { folder, output } => stats(&Target::of(folder)?, *output, &runtime),
     }
 }
 
-fn check(data: &Path, runtime: &Runtime) -> Result<Done> {
-    let (blocks, mut damages) = open(data, Opening::ToLook, runtime)?;
+fn check(target: &Target<'_>, runtime: &Runtime) -> Result<Done> {
+    let (blocks, mut damages) = look(target, runtime)?;
     damages.extend(blocks.check()?);
     let mut text = String::new();
     for Damage { file, offset, what } in &damages {
-        let path = data.join(BLOCKS).join(file);
-        writeln!(text, "{}: offset {offset}: {what}", path.display())?;
+        writeln!(text, "{}: offset {offset}: {what}", target.name(file))?;
     }
     let sound = blocks.stats();
     writeln!(
@@ -71,18 +105,18 @@ fn check(data: &Path, runtime: &Runtime) -> Result<Done> {
     writeln!(
         text,
         "hint: stop the collector, then run: nightshift store repair {}",
-        data.display()
+        target.words
     )?;
     let verdict = Verdict::Damaged;
     Ok(Done { text, verdict })
 }
 
-fn repair(data: &Path, runtime: &Runtime) -> Result<Done> {
-    if !data.is_dir() {
-        bail!("there is no folder {}", data.display());
-    }
-    let _held = DataFolder::hold(data)?;
-    let (blocks, damages) = open(data, Opening::ToServe, runtime)?;
+fn repair(target: &Target<'_>, runtime: &Runtime) -> Result<Done> {
+    let _held = DataFolder::hold(target.data)?;
+    let home = Home::find(target.data, &target.place)?;
+    let opening = Blocks::open(home.objects.clone(), Options::default(), Opening::ToServe);
+    let (blocks, damages) = (runtime.block_on(opening)).map_err(|error| told(target, error))?;
+    home.settle()?;
     let mut text = String::new();
     for damage in &damages {
         writeln!(text, "{damage}; moved aside, nothing can be saved of it")?;
@@ -94,6 +128,68 @@ fn repair(data: &Path, runtime: &Runtime) -> Result<Done> {
     if text.is_empty() {
         writeln!(text, "nothing is damaged")?;
     }
+    let verdict = Verdict::Sound;
+    Ok(Done { text, verdict })
+}
+
+fn compact(target: &Target<'_>, runtime: &Runtime) -> Result<Done> {
+    let _held = DataFolder::hold(target.data)?;
+    let home = Home::find(target.data, &target.place)?;
+    let now_ms = Clock::start().steady_ms();
+    let Folders { journal, .. } = Folders::below(target.data);
+    let options = embedded::Options::default();
+    let opening = Embedded::open_at(journal, home.objects.clone(), options, now_ms);
+    let opened = runtime.block_on(opening);
+    let (store, found) = opened.map_err(|error| match Trouble::of(&target.place, &error) {
+        Some(trouble) => trouble.into(),
+        None => anyhow::Error::new(error),
+    })?;
+    home.settle()?;
+    let mut text = String::new();
+    for journal::Damage {
+        path,
+        offset,
+        bytes,
+    } in &found.journal.damages
+    {
+        let path = path.display();
+        writeln!(text, "{path}: offset {offset}: {bytes} bytes are lost")?;
+    }
+    let upkeep = runtime.block_on(async {
+        let upkeep = store.compact(now_ms).await;
+        store.close().await;
+        upkeep
+    })?;
+    for damage in found.blocks.iter().chain(&upkeep.blocks.damages) {
+        writeln!(text, "{damage}; moved aside")?;
+    }
+    let blocks = store.blocks_stats();
+    let (written, merged) = (upkeep.written, upkeep.blocks.merged);
+    writeln!(
+        text,
+        "{written} blocks written, {merged} merged; now {} blocks, {} samples, {} bytes",
+        blocks.blocks, blocks.samples, blocks.bytes
+    )?;
+    let verdict = if text.lines().count() > 1 {
+        Verdict::Damaged
+    } else {
+        Verdict::Sound
+    };
+    Ok(Done { text, verdict })
+}
+
+fn take_over(target: &Target<'_>, runtime: &Runtime) -> Result<Done> {
+    let Place::Bucket(config) = &target.place else {
+        bail!("blocks in a folder are whoever's the folder is: only a bucket is taken over");
+    };
+    let _held = DataFolder::hold(target.data)?;
+    let home = Home::find(target.data, &target.place)?;
+    runtime.block_on(home.objects.take_over())?;
+    home.settle()?;
+    let text = format!(
+        "the blocks at {} are this data folder's now\n",
+        config.address
+    );
     let verdict = Verdict::Sound;
     Ok(Done { text, verdict })
 }
@@ -139,8 +235,8 @@ impl From<BlockStats> for Line {
     }
 }
 
-fn stats(data: &Path, output: StatsFormat, runtime: &Runtime) -> Result<Done> {
-    let (blocks, _) = open(data, Opening::ToLook, runtime)?;
+fn stats(target: &Target<'_>, output: StatsFormat, runtime: &Runtime) -> Result<Done> {
+    let (blocks, _) = look(target, runtime)?;
     let sums = blocks.stats();
     let list: Vec<Line> = blocks.list().into_iter().map(Line::from).collect();
     let figures = Figures {
@@ -212,15 +308,19 @@ fn each(per_sample: Option<f64>) -> String {
     per_sample.map_or_else(|| "-".to_owned(), |each| format!("{each:.3}"))
 }
 
-/// Opens the blocks of a data folder. One that has none yet has no blocks.
-fn open(data: &Path, opening: Opening, runtime: &Runtime) -> Result<(Blocks, Vec<Damage>)> {
-    if !data.is_dir() {
-        bail!("there is no folder {}", data.display());
+/// Opens the blocks of a data folder to read them. One that has none yet has no blocks.
+fn look(target: &Target<'_>, runtime: &Runtime) -> Result<(Blocks, Vec<Damage>)> {
+    let objects = bucket::to_look(target.data, &target.place)?;
+    let opening = Blocks::open(objects, Options::default(), Opening::ToLook);
+    (runtime.block_on(opening)).map_err(|error| told(target, error))
+}
+
+/// With a hint, where there is one.
+fn told(target: &Target<'_>, error: store::blocks::OpenError) -> anyhow::Error {
+    match Trouble::of_blocks(&target.place, &error) {
+        Some(trouble) => trouble.into(),
+        None => error.into(),
     }
-    let folder = data.join(BLOCKS);
-    let objects =
-        Objects::in_folder(&folder).with_context(|| format!("cannot open {}", folder.display()))?;
-    Ok(runtime.block_on(Blocks::open(objects, Options::default(), opening))?)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -22,7 +23,7 @@ pub struct Telemetry {
 
 /// Sets logs and traces up for the whole process. Must run within the runtime that exports use.
 pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
-    let (filter, level) = reload::Layer::new(EnvFilter::try_new(&config.log.level)?);
+    let (filter, level) = reload::Layer::new(filter(&config.log.level)?);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log.format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
@@ -47,7 +48,7 @@ pub fn start(config: &Config) -> anyhow::Result<Telemetry> {
 impl Telemetry {
     /// Changes what is logged from here on.
     pub fn set_level(&self, level: &str) {
-        let changed = EnvFilter::try_new(level)
+        let changed = filter(level)
             .map_err(|error| error.to_string())
             .and_then(|filter| self.level.reload(filter).map_err(|error| error.to_string()));
         if let Err(error) = changed {
@@ -66,6 +67,12 @@ impl Telemetry {
             tracing::debug!("the last spans could not be sent");
         }
     }
+}
+
+/// What is logged. The client of a bucket tells of every request that it sends again; what comes of
+/// it in the end is told by whoever asked. Directives that name it bring it back.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("object_store=warn,{level}"))
 }
 
 fn exporting_to(endpoint: &str) -> anyhow::Result<SdkTracerProvider> {

@@ -10,12 +10,16 @@ use http::{HeaderValue, StatusCode};
 use query::promql::{Limit, QueryError};
 use serde_json::{Value, json};
 use store::read::{Listing, ReadError};
+use wire::causes::with_causes;
 use wire::quantity::Size;
 
 use super::json::Json as Text;
 
 /// What Prometheus says where a limit cut something off.
 pub(super) const TRUNCATED: &str = "results truncated due to limit";
+
+/// How long a store of blocks that is away should be left alone.
+const BLOCKS_PAUSE: Duration = Duration::from_secs(5);
 
 /// What kind of error it is; clients tell them apart by these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +36,6 @@ pub(super) enum ErrorKind {
     Internal,
     /// Not now.
     Unavailable,
-    /// There is no such thing.
-    NotFound,
 }
 
 impl ErrorKind {
@@ -45,7 +47,6 @@ impl ErrorKind {
             Self::Canceled => "canceled",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
-            Self::NotFound => "not_found",
         }
     }
 
@@ -57,7 +58,6 @@ impl ErrorKind {
             // Nginx' number for a client that closed the connection, which Prometheus took over.
             Self::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotFound => StatusCode::NOT_FOUND,
         }
     }
 }
@@ -93,7 +93,7 @@ impl ApiError {
 
     /// The store is not open yet.
     pub(super) fn starting() -> Self {
-        let message = "the collector is starting: it reads its journal back";
+        let message = "the collector is starting: it opens its blocks and reads its journal back";
         Self::new(ErrorKind::Unavailable, message).after(Duration::from_secs(1))
     }
 
@@ -142,12 +142,17 @@ impl ApiError {
 
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
-        let kind = match error {
-            ReadError::TooManySamples { .. } => ErrorKind::Execution,
-            #[allow(unreachable_patterns)]
-            _ => ErrorKind::Internal,
-        };
-        Self::new(kind, error.to_string())
+        let message = error.to_string();
+        match error {
+            ReadError::TooManySamples { .. } => Self::new(ErrorKind::Execution, message),
+            // Half an answer would be taken for a whole one.
+            ReadError::Objects(error) => Self::new(ErrorKind::Unavailable, message)
+                .with_detail(with_causes(&error.source))
+                .with_hint(
+                    "older samples cannot be reached; see whether the store of blocks answers",
+                )
+                .after(BLOCKS_PAUSE),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use wire::metric::Kind;
 use crate::collector::Store;
 
 use super::Api;
-use super::answer::{ApiError, ErrorKind, success};
+use super::answer::{ApiError, success};
 use super::params::Params;
 
 /// Of a family that has several names, what they add to it.
@@ -26,9 +26,9 @@ pub(super) async fn families(
     params: Params,
 ) -> Result<Response, ApiError> {
     let metric = params.first("metric").map(str::to_owned);
-    let limit = params.limit()?;
+    let limit = params.old_limit("limit")?;
     // Of each metric the store keeps what was said last, which is one entry: any limit has room for it.
-    params.limit_of("limit_per_metric")?;
+    params.count("limit_per_metric")?;
     let store = api.store()?;
     let work = move |_: &_| {
         let found = Handle::current().block_on(store.metadata(metric.as_deref()))?;
@@ -45,7 +45,7 @@ pub(super) async fn by_target(
 ) -> Result<Response, ApiError> {
     let metric = params.first("metric").map(str::to_owned);
     let selector = params.selector("match_target")?;
-    let limit = params.limit()?.unwrap_or(usize::MAX);
+    let limit = params.old_limit("limit")?.unwrap_or(usize::MAX);
     let store = api.store()?;
     let work = move |_: &_| {
         let found = of_targets(
@@ -54,10 +54,6 @@ pub(super) async fn by_target(
             selector.unwrap_or_default(),
             limit,
         )?;
-        if found.is_empty() {
-            let message = "specified metadata not found";
-            return Err(ApiError::new(ErrorKind::NotFound, message));
-        }
         Ok(Value::Array(found))
     };
     api.queries.run(None, work).await.map(success)

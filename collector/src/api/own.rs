@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use wire::text;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::metrics as own_metrics;
 
 use super::Api;
 use super::answer::{ApiError, success};
+use super::lifecycle;
 
 const INDEX: &str = include_str!("own/index.html");
 
@@ -31,7 +33,8 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
         Some(_) => "Nightshift is ready.\n".into_response(),
         None => {
             let message = format!("{}\n", ApiError::starting().message());
-            (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            (status, [lifecycle::STOPPING], message).into_response()
         }
     }
 }
@@ -45,12 +48,26 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 
 /// Without `features`, or Grafana takes us for Mimir. What a build does not know is empty.
 pub(super) async fn build_info() -> Response {
-    success(json!({
+    success(build())
+}
+
+/// The same without the envelope.
+pub(super) async fn version() -> Json<Value> {
+    Json(build())
+}
+
+fn build() -> Value {
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
         "revision": "",
         "branch": "",
         "buildUser": "",
         "buildDate": "",
         "goVersion": "",
-    }))
+    })
+}
+
+/// As Prometheus words it.
+pub(super) async fn not_found() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "404 page not found\n")
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Query, Request};
 use axum::{Form, RequestExt};
 use http::Method;
+use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use query::promql;
 use query::selector;
@@ -36,17 +37,30 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             .map_err(|error| ApiError::bad_data(error.to_string()))?;
         let mut pairs = Pairs::new();
         if request.method() == Method::POST {
-            let (head, body) = request.into_parts();
-            let form = Request::from_parts(head, Body::from(read(body).await?));
-            let Form(form) = form
-                .extract::<Form<Pairs>, _>()
-                .await
-                .map_err(|error| ApiError::bad_data(error.to_string()))?;
-            pairs = form;
+            pairs = form(request).await?;
         }
         pairs.extend(in_address);
         Ok(Self(pairs))
     }
+}
+
+/// What a form says; nothing where the body is something else, as `curl -X POST` sends it.
+async fn form(request: Request) -> Result<Pairs, ApiError> {
+    let given = request.headers().get(CONTENT_TYPE);
+    let kind = given
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let (head, body) = request.into_parts();
+    let body = read(body).await?;
+    if !is_form {
+        return Ok(Pairs::new());
+    }
+    let form = Request::from_parts(head, Body::from(body));
+    let form = form.extract::<Form<Pairs>, _>().await;
+    let Form(pairs) = form.map_err(|error| ApiError::bad_data(error.to_string()))?;
+    Ok(pairs)
 }
 
 /// The whole body. One that is too large is read on for a while before it is refused: a client that
@@ -143,13 +157,15 @@ impl Params {
             .transpose()
     }
 
-    /// `limit`; 0 is none.
-    pub(super) fn limit(&self) -> Result<Option<usize>, ApiError> {
-        self.limit_of("limit")
+    /// `timeout`; one that is over before it begins is nothing, and not the same as none.
+    pub(super) fn timeout(&self) -> Result<Option<Duration>, ApiError> {
+        let given = self.first("timeout").map(|_| self.duration("timeout"));
+        Ok(given.transpose()?.map(Option::unwrap_or_default))
     }
 
-    /// A limit under another name; 0 is none.
-    pub(super) fn limit_of(&self, name: &str) -> Result<Option<usize>, ApiError> {
+    /// `limit`; 0 is none.
+    pub(super) fn limit(&self) -> Result<Option<usize>, ApiError> {
+        let name = "limit";
         let Some(text) = self.first(name) else {
             return Ok(None);
         };
@@ -159,6 +175,25 @@ impl Params {
         let count = usize::try_from(count)
             .map_err(|_| ApiError::parameter(name, format!("{name} must be non-negative")))?;
         Ok(Some(count).filter(|count| *count > 0))
+    }
+
+    /// A limit as it is understood where the API is older: 0 is 0, less is none.
+    pub(super) fn old_limit(&self, name: &str) -> Result<Option<usize>, ApiError> {
+        let count = self.count(name)?;
+        Ok(count.and_then(|count| usize::try_from(count).ok()))
+    }
+
+    /// A whole number.
+    pub(super) fn count(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let count = self.first(name).map(str::parse);
+        let count = count.transpose();
+        count.map_err(|_| ApiError::bad_data(format!("{name} must be a number")))
+    }
+
+    /// All values, in the order given.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        let given = self.0.iter().filter(|(candidate, _)| candidate == name);
+        given.map(|(_, value)| value.as_str()).collect()
     }
 
     /// The first value that is not empty.

@@ -94,7 +94,10 @@ impl Queries {
             counters: &self.counters,
             answered: false,
         };
-        let place = self.place(allowed).await;
+        let place = match allowed {
+            Duration::ZERO => Err(timed_out(allowed)),
+            allowed => self.place(allowed).await,
+        };
         let done = match place {
             Ok(place) => {
                 let interrupt = guard.interrupt.clone();
@@ -148,7 +151,7 @@ impl Guard<'_> {
         let outcome = match done {
             Ok(_) => QueryOutcome::Answered,
             Err(error) => match error.kind() {
-                ErrorKind::BadData | ErrorKind::NotFound => QueryOutcome::Refused,
+                ErrorKind::BadData => QueryOutcome::Refused,
                 ErrorKind::Timeout => QueryOutcome::TimedOut,
                 ErrorKind::Canceled => QueryOutcome::Canceled,
                 ErrorKind::Unavailable => QueryOutcome::TurnedAway,

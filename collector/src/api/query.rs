@@ -1,11 +1,11 @@
 //! `/api/v1/query` and `/api/v1/query_range`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::Response;
-use query::promql::{Answer, Interrupt, Limit, Options, Query, Value, When};
+use query::promql::{Detail, Interrupt, Limit, Options, Query, Value, When};
 use store::labels::Labels;
 use tokio::runtime::Handle;
 
@@ -15,6 +15,7 @@ use super::Api;
 use super::answer::{ApiError, TRUNCATED, written};
 use super::json::Json;
 use super::params::Params;
+use super::stats::{self, Timings};
 
 /// More points than a graph has pixels, as Prometheus has it: a minute's resolution for a week.
 const MAX_POINTS: u128 = 11_000;
@@ -26,8 +27,6 @@ struct Question {
     options: Options,
     /// How many series the answer may have.
     limit: Option<usize>,
-    /// Whether the answer says what it cost.
-    stats: bool,
     asked: Instant,
 }
 
@@ -64,8 +63,9 @@ pub(super) async fn range(
 }
 
 async fn answer(api: &Api, params: &Params, when: When) -> Result<Response, ApiError> {
-    let timeout = params.duration("timeout")?;
+    let timeout = params.timeout()?;
     let mut options = api.queries.options();
+    options.detail = stats::detail(params);
     if let Some(lookback) = params.duration("lookback_delta")? {
         options.lookback = lookback;
     }
@@ -74,7 +74,6 @@ async fn answer(api: &Api, params: &Params, when: When) -> Result<Response, ApiE
         when,
         options,
         limit: params.limit()?,
-        stats: params.first("stats").is_some(),
         asked: Instant::now(),
     };
     let store = api.store()?;
@@ -90,15 +89,22 @@ impl Question {
         let loaded = Handle::current().block_on(prepared.load(store))?;
         let prepared = began.elapsed();
         interrupt.check()?;
-        let mut answer = loaded.evaluate(interrupt)?;
+        let unsorted = loaded.evaluate(interrupt)?;
         let evaluated = began.elapsed();
+        let mut answer = unsorted.sort();
+        let timings = Timings {
+            queued,
+            prepared,
+            evaluated,
+            sorted: began.elapsed(),
+        };
         if self.truncate(&mut answer.value) {
             answer.warnings.push(TRUNCATED.to_owned());
         }
         let mut text = Json::success();
         self.write_value(&mut text, &answer.value, interrupt)?;
-        if self.stats {
-            write_stats(&mut text, &answer, (queued, prepared, evaluated));
+        if self.options.detail != Detail::None {
+            stats::write(&mut text, &answer.cost, timings, self.when);
         }
         text.end_object();
         text.notes("warnings", &answer.warnings);
@@ -181,21 +187,4 @@ fn begin_series(text: &mut Json, labels: &Labels) {
     text.raw(r#"{"metric":"#);
     text.labels(labels);
     text.raw(",");
-}
-
-/// What Prometheus' clients know of it and was measured here, in seconds.
-fn write_stats(text: &mut Json, answer: &Answer, times: (Duration, Duration, Duration)) {
-    let (queued, prepared, evaluated) = times;
-    let stats = serde_json::json!({
-        "timings": {
-            "execQueueTime": queued.as_secs_f64(),
-            "queryPreparationTime": prepared.as_secs_f64(),
-            "innerEvalTime": (evaluated - prepared).as_secs_f64(),
-            "evalTotalTime": evaluated.as_secs_f64(),
-            "execTotalTime": (queued + evaluated).as_secs_f64(),
-        },
-        "samples": {"totalQueryableSamples": answer.samples},
-    });
-    text.key("stats");
-    text.raw(&stats.to_string());
 }

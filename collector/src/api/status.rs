@@ -1,16 +1,14 @@
 //! `/api/v1/status/*` and `/api/v1/features`: what this server is and does, in the words in which
 //! Prometheus' clients ask. What has no counterpart here is left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use query::promql::FUNCTIONS;
 use serde_json::{Map, Value, json};
-use store::labels::Labels;
-use store::read::{Read, TimeRange};
-use tokio::runtime::Handle;
+use store::memory::{Cardinality, Count};
 use wire::quantity::{Period, Size};
 
 use super::Api;
@@ -64,6 +62,14 @@ fn settings(api: &Api) -> Vec<(&'static str, String)> {
         ),
         ("store.max_samples", config.store.max_samples.to_string()),
         ("store.max_series", config.store.max_series.to_string()),
+        (
+            "store.future_limit",
+            Period(config.store.future_limit).to_string(),
+        ),
+        (
+            "store.late_window",
+            Period(config.store.late_window).to_string(),
+        ),
         ("query.timeout", Period(query.timeout).to_string()),
         ("query.max_samples", query.max_samples.to_string()),
         ("query.max_series", query.max_series.to_string()),
@@ -96,70 +102,47 @@ pub(super) async fn runtime_info(State(api): State<Arc<Api>>) -> Response {
     success(info)
 }
 
-/// Reading back what was written before the start: all of it or, before, nothing that counts.
-pub(super) async fn wal_replay(State(api): State<Arc<Api>>) -> Response {
-    let state = match api.gate.store() {
-        Some(_) => "done",
-        None => "in progress",
-    };
-    success(json!({"min": 0, "max": 0, "current": 0, "state": state}))
-}
-
-/// What fills the store: the metrics and labels with the most series.
+/// What fills memory: the metrics and labels with the most series.
 pub(super) async fn tsdb(
     State(api): State<Arc<Api>>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let listed = params.limit()?.unwrap_or(LISTED);
+    let listed = match params.first("limit").map(str::parse) {
+        None => LISTED,
+        Some(Ok(listed)) if listed > 0 => listed,
+        Some(_) => return Err(ApiError::bad_data("limit must be a positive number")),
+    };
     if listed > MOST_LISTED {
-        let why = format!("limit must not exceed {MOST_LISTED}");
-        return Err(ApiError::parameter("limit", why));
+        let message = format!("limit must not exceed {MOST_LISTED}");
+        return Err(ApiError::bad_data(message));
     }
     let store = api.store()?;
-    let work = move |_: &_| {
-        let found = Handle::current().block_on(store.series(&[], TimeRange::ALL, None))?;
-        Ok(statistics(&found.items, listed))
-    };
+    let work = move |_: &_| Ok(statistics(store.cardinality(listed)));
     api.queries.run(None, work).await.map(success)
 }
 
-fn statistics(series: &[Labels], listed: usize) -> Value {
-    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut by_pair: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for labels in series {
-        *by_name.entry(labels.metric_name()).or_default() += 1;
-        for pair in labels.iter() {
-            *by_pair.entry(pair).or_default() += 1;
-        }
-    }
-    let mut values: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut bytes: BTreeMap<&str, usize> = BTreeMap::new();
-    for (name, value) in by_pair.keys() {
-        *values.entry(name).or_default() += 1;
-        *bytes.entry(name).or_default() += value.len();
-    }
-    let pairs = by_pair
-        .iter()
-        .map(|((name, value), count)| (format!("{name}={value}"), *count));
+/// The ends of time are what Prometheus says where there is nothing.
+fn statistics(found: Cardinality) -> Value {
     json!({
-        "headStats": {"numSeries": series.len(), "numLabelPairs": by_pair.len()},
-        "seriesCountByMetricName": largest(by_name, listed),
-        "labelValueCountByLabelName": largest(values, listed),
-        "memoryInBytesByLabelName": largest(bytes, listed),
-        "seriesCountByLabelValuePair": largest(pairs, listed),
+        "headStats": {
+            "numSeries": found.series,
+            "numLabelPairs": found.label_pairs,
+            "chunkCount": found.chunks,
+            "minTime": found.first_ms.unwrap_or(i64::MAX),
+            "maxTime": found.last_ms.unwrap_or(i64::MIN),
+        },
+        "seriesCountByMetricName": counts(found.series_by_name),
+        "labelValueCountByLabelName": counts(found.values_by_label),
+        "memoryInBytesByLabelName": counts(found.bytes_by_label),
+        "seriesCountByLabelValuePair": counts(found.series_by_pair),
     })
 }
 
-/// The entries that count most, those of equal count by name.
-fn largest<N: Into<String> + Ord>(
-    counts: impl IntoIterator<Item = (N, usize)>,
-    listed: usize,
-) -> Vec<Value> {
-    let mut counts: Vec<(N, usize)> = counts.into_iter().collect();
-    counts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-    let first = counts.into_iter().take(listed);
-    let shown = first.map(|(name, value)| json!({"name": name.into(), "value": value}));
-    shown.collect()
+fn counts(counts: Vec<Count>) -> Value {
+    let shown = counts.into_iter();
+    shown
+        .map(|Count { name, count }| json!({"name": name, "value": count}))
+        .collect()
 }
 
 /// What clients may make use of.

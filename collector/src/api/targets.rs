@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use query::instant;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::labels::{Labels, METRIC_NAME};
 use store::matcher::Matcher;
 use tokio::runtime::Handle;
@@ -28,7 +28,7 @@ const MAX_TARGETS: usize = 1_000_000;
 
 /// Up to when samples count, and how old they may be.
 #[derive(Clone, Copy)]
-struct Moment {
+pub(super) struct Moment {
     now_ms: i64,
     lookback: Duration,
 }
@@ -46,20 +46,24 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     let pool = params.first("scrapePool").map(str::to_owned);
-    let wants_active = params.first("state").is_none_or(|state| state != "dropped");
+    let state = params.first("state").unwrap_or("any").to_ascii_lowercase();
+    let is_wanted = |kind: &str| state == "any" || state == kind;
+    let (wants_active, wants_dropped) = (is_wanted("active"), is_wanted("dropped"));
     let moment = moment(&api);
     let store = api.store()?;
     let work = move |_: &_| {
-        let targets = if wants_active {
-            targets(&store, moment)?
-        } else {
-            Vec::new()
-        };
+        let targets = targets(&store, moment)?;
+        // Nobody drops targets here.
+        let dropped = targets
+            .iter()
+            .map(|target| (job(&target.labels).to_owned(), 0.into()));
+        let dropped = wants_dropped.then(|| dropped.collect::<Map<_, _>>());
         let shown = targets
             .iter()
+            .filter(|_| wants_active)
             .filter(|target| pool.as_ref().is_none_or(|pool| job(&target.labels) == pool));
         let shown: Vec<Value> = shown.map(view).collect();
-        Ok(json!({"activeTargets": shown, "droppedTargets": [], "droppedTargetCounts": {}}))
+        Ok(json!({"activeTargets": shown, "droppedTargets": [], "droppedTargetCounts": dropped}))
     };
     api.queries.run(None, work).await.map(success)
 }
@@ -68,14 +72,22 @@ pub(super) async fn pools(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
     let moment = moment(&api);
     let store = api.store()?;
     let work = move |_: &_| {
-        let targets = targets(&store, moment)?;
-        let pools: BTreeSet<&str> = targets.iter().map(|target| job(&target.labels)).collect();
+        let pools = pool_names(&store, moment)?;
         Ok(json!({ "scrapePools": pools }))
     };
     api.queries.run(None, work).await.map(success)
 }
 
-fn moment(api: &Api) -> Moment {
+/// The names of all pools, each once.
+pub(super) fn pool_names(store: &Store, moment: Moment) -> Result<BTreeSet<String>, ApiError> {
+    let targets = targets(store, moment)?;
+    Ok(targets
+        .iter()
+        .map(|target| job(&target.labels).to_owned())
+        .collect())
+}
+
+pub(super) fn moment(api: &Api) -> Moment {
     Moment {
         now_ms: api.clock.wall_ms(),
         lookback: api.queries.config().lookback,

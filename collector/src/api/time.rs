@@ -1,5 +1,17 @@
 //! Moments as Prometheus' API takes them: seconds since 1970 as a number, or RFC 3339.
 
+/// The ends of time as Prometheus' clients write them, with years that RFC 3339 does not know.
+const ENDS: [(&str, i64); 2] = [
+    (
+        "-292273086-05-16T16:47:06Z",
+        (i64::MIN / 1_000 + 62_135_596_801) * 1_000,
+    ),
+    (
+        "292277025-08-18T07:12:54.999999999Z",
+        (i64::MAX / 1_000 - 62_135_596_801) * 1_000 + 999,
+    ),
+];
+
 /// Milliseconds since 1970; nothing if the text is neither.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<f64>() {
@@ -9,7 +21,9 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
         #[allow(clippy::cast_possible_truncation)]
         return fits.then_some(milliseconds as i64);
     }
-    parse_rfc3339(text)
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    let end = ENDS.iter().find(|(end, _)| *end == plain);
+    end.map(|(_, at_ms)| *at_ms).or_else(|| parse_rfc3339(text))
 }
 
 /// A moment as RFC 3339 has it, in UTC.
@@ -144,6 +158,8 @@ mod tests {
         check("1969-12-31T23:59:59-00:30", Some(1_799_000));
         check("0001-01-01T00:00:00Z", Some(-62_135_596_800_000));
         check("9999-12-31T23:59:59.999Z", Some(253_402_300_799_999));
+        check("-292273086-05-16T16:47:06Z", Some(ENDS[0].1));
+        check("+292277025-08-18T07:12:54.999999999Z", Some(ENDS[1].1));
         for wrong in [
             "",
             "now",

@@ -23,8 +23,10 @@ use answer::Answer;
 use graph::Paint;
 
 pub use client::Collector;
+pub(super) use client::encoded;
 pub use failure::Failure;
 pub use moment::Moment;
+pub(super) use table::columns;
 
 /// How many points a series has where nobody names a step and nothing is drawn.
 const POINTS: u64 = 60;

@@ -7,99 +7,103 @@ use serde::Deserialize;
 
 use super::Problem;
 use super::query::RawQuery;
+use super::rules::RawRules;
+use super::store::RawStore;
 use crate::remote::forward::config::RawForward;
 
+/// The collector's configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
-    /// The data folder.
-    pub(super) data: Option<PathBuf>,
-    /// Address of the collector's own port: gRPC and HTTP together.
-    pub(super) listen: Option<String>,
+pub struct RawConfig {
+    /// The data folder. Default: `/var/lib/nightshift`.
+    pub data: Option<PathBuf>,
+    /// Address of the collector's own port: gRPC and HTTP together. Default: `127.0.0.1:7700`.
+    pub listen: Option<String>,
+    /// Taking OTLP in.
     #[serde(default)]
-    pub(super) otlp: RawOtlp,
+    pub otlp: RawOtlp,
+    /// Taking remote write in.
     #[serde(default)]
-    pub(super) remote_write: RawRemoteWrite,
+    pub remote_write: RawRemoteWrite,
+    /// To whom what comes in is sent on by remote write.
     #[serde(default)]
-    pub(super) forward: Vec<RawForward>,
+    pub forward: Vec<RawForward>,
+    /// How telemetry is kept.
     #[serde(default)]
-    pub(super) store: RawStore,
+    pub store: RawStore,
+    /// What queries may take.
     #[serde(default)]
-    pub(super) query: RawQuery,
+    pub query: RawQuery,
+    /// Which rules are evaluated, and how.
     #[serde(default)]
-    pub(super) tls: RawTls,
+    pub rules: RawRules,
+    /// Who may speak how.
     #[serde(default)]
-    pub(super) log: RawLog,
+    pub tls: RawTls,
+    /// How the collector logs.
     #[serde(default)]
-    pub(super) telemetry: RawTelemetry,
+    pub log: RawLog,
+    /// The collector's own traces.
+    #[serde(default)]
+    pub telemetry: RawTelemetry,
 }
 
+/// Taking OTLP in.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawOtlp {
+pub struct RawOtlp {
     /// Address of the standard gRPC port, or `off`.
-    pub(super) grpc: Option<String>,
+    pub grpc: Option<String>,
     /// Address of the standard HTTP port, or `off`.
-    pub(super) http: Option<String>,
+    pub http: Option<String>,
     /// Largest body as sent.
-    pub(super) max_request_size: Option<String>,
+    pub max_request_size: Option<String>,
     /// Largest body once decompressed.
-    pub(super) max_decompressed_size: Option<String>,
+    pub max_decompressed_size: Option<String>,
     /// Requests at once.
-    pub(super) max_concurrent_requests: Option<i64>,
+    pub max_concurrent_requests: Option<i64>,
 }
 
+/// Taking remote write in.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawRemoteWrite {
+pub struct RawRemoteWrite {
     /// Largest body as sent.
-    pub(super) max_request_size: Option<String>,
+    pub max_request_size: Option<String>,
     /// Largest body once decompressed.
-    pub(super) max_decompressed_size: Option<String>,
+    pub max_decompressed_size: Option<String>,
 }
 
+/// Who may speak how.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawStore {
-    /// How long after its arrival a sample is kept.
-    pub(super) retention: Option<String>,
-    /// Bytes of blocks kept at the most.
-    pub(super) max_size: Option<String>,
-    /// Samples in memory before they go to a block early.
-    pub(super) max_samples: Option<i64>,
-    /// Series in memory, likewise.
-    pub(super) max_series: Option<i64>,
-    /// Size after which a new file of the journal is begun.
-    pub(super) segment_size: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawTls {
+pub struct RawTls {
     /// From where plain text is taken: `local`, `everywhere`, `never`.
-    pub(super) plain_text: Option<String>,
+    pub plain_text: Option<String>,
     /// Names of the server's certificate, beside this host's own.
     #[serde(default)]
-    pub(super) names: Vec<String>,
+    pub names: Vec<String>,
 }
 
+/// How the collector logs.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawLog {
+pub struct RawLog {
     /// `text` or `json`.
-    pub(super) format: Option<String>,
+    pub format: Option<String>,
     /// A level or directives.
-    pub(super) level: Option<String>,
+    pub level: Option<String>,
 }
 
+/// The collector's own traces.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawTelemetry {
+pub struct RawTelemetry {
     /// Where the collector's own traces go, as OTLP over gRPC.
-    pub(super) otlp_endpoint: Option<String>,
+    pub otlp_endpoint: Option<String>,
 }
 
-impl Raw {
+impl RawConfig {
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| {

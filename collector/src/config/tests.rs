@@ -32,6 +32,8 @@ fn the_sample_parses_and_says_the_defaults() {
     said.otlp_endpoint = None;
     assert_eq!(said.store.max_size, Some(100 << 30));
     said.store.max_size = None;
+    let url = said.rules.external_url.take();
+    assert_eq!(url.as_deref(), Some("http://nightshift.example:7700"));
     assert_eq!(said, default);
 }
 
@@ -54,6 +56,11 @@ fn every_option_is_in_the_sample() {
         "max_memory",
         "concurrency",
         "lookback",
+        "files",
+        "evaluation_interval",
+        "external_labels",
+        "external_url",
+        "history",
         "format",
         "level",
         "otlp_endpoint",
@@ -80,6 +87,11 @@ fn all_problems_are_told_at_once() {
         max_memory = "1KiB"
         concurrency = -4
         lookback = "5"
+        [rules]
+        evaluation_interval = "1ms"
+        history = "1h"
+        concurrency = 0
+        external_url = "here"
         [log]
         format = "xml"
         level = "loud=very=much"
@@ -104,6 +116,10 @@ fn all_problems_are_told_at_once() {
         "query.max_samples",
         "query.concurrency",
         "query.max_memory",
+        "rules.evaluation_interval",
+        "rules.history",
+        "rules.concurrency",
+        "rules.external_url",
         "log.format",
         "log.level",
         "telemetry.otlp_endpoint",

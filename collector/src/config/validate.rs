@@ -1,16 +1,16 @@
 //! From what the file has to what the program may rely on.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
-use wire::quantity::{Period, Size};
+use wire::quantity::Size;
 
-use super::raw::{Raw, RawLog, RawOtlp, RawRemoteWrite, RawStore, RawTls};
+use super::raw::{RawConfig, RawLog, RawOtlp, RawRemoteWrite, RawTls};
 use super::{
-    Config, Limits, LogConfig, LogFormat, MIN_RETENTION, OtlpPort, Overrides, Problem, Problems,
-    RemoteWriteLimits, StoreConfig, TlsConfig, query,
+    Config, Limits, LogConfig, LogFormat, OtlpPort, Overrides, Problem, Problems,
+    RemoteWriteLimits, TlsConfig, query, rules, store,
 };
+use crate::bucket;
 use crate::identity::handshake::PlainText;
 use crate::remote::forward;
 
@@ -20,7 +20,7 @@ const GRPC_PORT: u16 = 4317;
 const HTTP_PORT: u16 = 4318;
 const LEVEL: &str = "info";
 
-pub(super) fn validate(raw: Raw, overrides: &Overrides) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(raw: RawConfig, overrides: &Overrides) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::default();
     let from_cli = |given: &Option<String>, key: &'static str, raw: Option<String>| match given {
         Some(given) => (
@@ -48,8 +48,14 @@ pub(super) fn validate(raw: Raw, overrides: &Overrides) -> Result<Config, Vec<Pr
         limits: limits(&mut problems, &raw.otlp),
         remote_write: remote_write_limits(&mut problems, &raw.remote_write),
         forward: forward::config::validate(raw.forward, &mut problems),
-        store: store_config(&mut problems, &raw.store),
+        store: store::validate(&mut problems, &raw.store),
+        blocks: bucket::config::validate(
+            &mut problems,
+            raw.store.blocks.as_deref(),
+            raw.store.s3.as_ref(),
+        ),
         query: query::validate(&mut problems, &raw.query),
+        rules: rules::validate(&mut problems, raw.rules),
         tls: tls_config(&mut problems, raw.tls),
         log: log_config(&mut problems, raw.log, overrides.log_format),
         otlp_endpoint: otlp_endpoint(&mut problems, endpoint.or(overrides.otlp_endpoint.clone())),
@@ -155,48 +161,6 @@ fn size(problems: &mut Problems, key: &str, text: &Option<String>, default: usiz
     let size = quantity(problems, key, text.as_deref(), Size(default as u64));
     // Beyond the decoders' own bound a larger one would mean nothing.
     number_within(problems, key, i128::from(size.0), 1 << 10, 1 << 30) as usize
-}
-
-fn store_config(problems: &mut Problems, raw: &RawStore) -> StoreConfig {
-    let default = StoreConfig::default();
-    let key = "store.retention";
-    let retention = quantity(
-        problems,
-        key,
-        raw.retention.as_deref(),
-        Period(default.retention),
-    );
-    let longest = Duration::from_secs(3_660 * 86_400);
-    if !(MIN_RETENTION..=longest).contains(&retention.0) {
-        let (least, most) = (Period(MIN_RETENTION), Period(longest));
-        let message = format!("{retention} is not between {least} and {most}");
-        problems.add(key, message, format!("write {}", Period(default.retention)));
-    }
-    let mut count = |key, given: Option<i64>, default: u64| {
-        let given = given.map_or(i128::from(default), i128::from);
-        number_within(problems, key, given, 1_000, 1 << 40)
-    };
-    let max_samples = count("store.max_samples", raw.max_samples, default.max_samples);
-    let max_series = count("store.max_series", raw.max_series, default.max_series);
-    let max_size = raw.max_size.as_deref().map(|text| {
-        let key = "store.max_size";
-        let size = quantity(problems, key, Some(text), Size(1 << 40));
-        number_within(problems, key, i128::from(size.0), 1 << 24, 1 << 50)
-    });
-    let key = "store.segment_size";
-    let size = quantity(
-        problems,
-        key,
-        raw.segment_size.as_deref(),
-        Size(default.segment_size),
-    );
-    StoreConfig {
-        retention: retention.0,
-        max_size,
-        max_samples,
-        max_series,
-        segment_size: number_within(problems, key, i128::from(size.0), 1 << 16, 1 << 30),
-    }
 }
 
 fn log_config(problems: &mut Problems, raw: RawLog, given: Option<LogFormat>) -> LogConfig {

@@ -1,10 +1,13 @@
 //! What one OTLP data point is as classic Prometheus series: a number is itself; a histogram becomes
-//! `_bucket`, `_sum` and `_count`; a summary its quantiles, `_sum` and `_count`.
+//! `_bucket`, `_sum` and `_count`; a summary its quantiles, `_sum` and `_count`. A point that says that
+//! there is no value any more is a staleness marker for each of the series that it would have been.
 
 use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, SummaryDataPoint,
-    exponential_histogram_data_point::Buckets, number_data_point,
+    ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, SummaryDataPoint,
+    exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
 };
+use wire::metric::STALE;
+use wire::otlp::NO_RECORDED_VALUE;
 
 /// One number, what its series adds to the metric's name, and the label it has beside the point's.
 #[derive(Debug, PartialEq)]
@@ -20,13 +23,10 @@ pub(super) type Parts = Result<Vec<Part>, &'static str>;
 /// Each bucket is a series; senders are told to keep to 160, and damage must not make millions.
 const MAX_BUCKETS: usize = 1_000;
 
-/// The flag of a point that says only that there is no value.
-const NO_RECORDED_VALUE: u32 = 1;
-
 /// Parts of a gauge's or a sum's point.
 pub(super) fn number(point: &NumberDataPoint) -> Parts {
-    if point.flags & NO_RECORDED_VALUE != 0 {
-        return Ok(vec![]);
+    if is_end(point.flags) {
+        return Ok(vec![part("", None, STALE)]);
     }
     let value = match point.value {
         Some(number_data_point::Value::AsDouble(value)) => value,
@@ -38,16 +38,19 @@ pub(super) fn number(point: &NumberDataPoint) -> Parts {
 
 /// Parts of a histogram's point.
 pub(super) fn histogram(point: &HistogramDataPoint) -> Parts {
-    if point.flags & NO_RECORDED_VALUE != 0 {
-        return Ok(vec![]);
-    }
     let (bounds, counts) = (&point.explicit_bounds, &point.bucket_counts);
+    if counts.len().max(bounds.len() + 1) > MAX_BUCKETS {
+        return Err("a histogram has more than 1000 buckets");
+    }
+    if is_end(point.flags) {
+        // Senders may leave the counts of what has ended away.
+        let mut parts: Vec<Part> = bounds.iter().map(|at| bucket(at.to_string(), 0)).collect();
+        finish(&mut parts, 0, Some(0.0));
+        return Ok(ended(parts));
+    }
     let has_no_buckets = bounds.is_empty() && counts.is_empty();
     if !has_no_buckets && counts.len() != bounds.len() + 1 {
         return Err("a histogram's bucket counts do not fit its bounds");
-    }
-    if counts.len() > MAX_BUCKETS {
-        return Err("a histogram has more than 1000 buckets");
     }
     let mut parts = Vec::with_capacity(counts.len() + 3);
     let mut so_far = 0u64;
@@ -61,9 +64,6 @@ pub(super) fn histogram(point: &HistogramDataPoint) -> Parts {
 
 /// Parts of an exponential histogram's point, with the bounds of its buckets written out.
 pub(super) fn exponential(point: &ExponentialHistogramDataPoint) -> Parts {
-    if point.flags & NO_RECORDED_VALUE != 0 {
-        return Ok(vec![]);
-    }
     let buckets = |side: &Option<Buckets>| {
         side.as_ref().map_or((0, vec![]), |side| {
             (side.offset, side.bucket_counts.clone())
@@ -95,15 +95,16 @@ pub(super) fn exponential(point: &ExponentialHistogramDataPoint) -> Parts {
     for (place, count) in positive.iter().enumerate() {
         put(bound(positive_offset, place + 1), *count);
     }
+    if is_end(point.flags) {
+        finish(&mut parts, 0, Some(0.0));
+        return Ok(ended(parts));
+    }
     finish(&mut parts, point.count, point.sum);
     Ok(parts)
 }
 
 /// Parts of a summary's point.
 pub(super) fn summary(point: &SummaryDataPoint) -> Parts {
-    if point.flags & NO_RECORDED_VALUE != 0 {
-        return Ok(vec![]);
-    }
     let mut parts: Vec<Part> = point
         .quantile_values
         .iter()
@@ -111,7 +112,40 @@ pub(super) fn summary(point: &SummaryDataPoint) -> Parts {
         .collect();
     parts.push(part("_sum", None, point.sum));
     parts.push(part("_count", None, point.count as f64));
-    Ok(parts)
+    Ok(if is_end(point.flags) {
+        ended(parts)
+    } else {
+        parts
+    })
+}
+
+/// Whether any of a metric's points is more than the end of its series.
+pub(super) fn has_values(metric: &Metric) -> bool {
+    match &metric.data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.iter().any(|at| !is_end(at.flags)),
+        Some(Data::Sum(sum)) => sum.data_points.iter().any(|at| !is_end(at.flags)),
+        Some(Data::Histogram(histogram)) => {
+            histogram.data_points.iter().any(|at| !is_end(at.flags))
+        }
+        Some(Data::ExponentialHistogram(histogram)) => {
+            histogram.data_points.iter().any(|at| !is_end(at.flags))
+        }
+        Some(Data::Summary(summary)) => summary.data_points.iter().any(|at| !is_end(at.flags)),
+        None => false,
+    }
+}
+
+fn is_end(flags: u32) -> bool {
+    flags & NO_RECORDED_VALUE != 0
+}
+
+/// Markers in the place of values. The sum is among them, also where the point does not say whether
+/// there was one: a marker for a series that never was is seen by nobody.
+fn ended(mut parts: Vec<Part>) -> Vec<Part> {
+    for part in &mut parts {
+        part.value = STALE;
+    }
+    parts
 }
 
 fn finish(parts: &mut Vec<Part>, count: u64, sum: Option<f64>) {

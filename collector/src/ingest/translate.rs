@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Exemplar as OtlpExemplar, Metric, ResourceMetrics, ScopeMetrics,
     metric::Data,
 };
-use store::append::{Arrival, Delivery, Origin, Row};
+use store::append::{Arrival, Delivery, Origin, Outcome, Row};
 use store::labels::Labels;
 use store::read::{Exemplar, Metadata, Sample};
 use wire::batch::HOST_ATTRIBUTE;
@@ -21,6 +21,7 @@ use super::attributes::{self, Attributes};
 use super::exemplars;
 use super::naming::{self, Naming};
 use super::points::{self, Part, Parts};
+use super::untimely;
 
 /// A request's labels, written out for every series, may take this much. A resource's labels are
 /// sent once and stored with each of its series, so a small request could otherwise become huge.
@@ -66,6 +67,14 @@ impl Rejected {
     /// The reasons as one text.
     pub(super) fn message(&self) -> String {
         self.reasons.join("; ")
+    }
+
+    /// Adds what the store refused for its time, sample by sample.
+    pub(super) fn add_untimely(&mut self, outcome: Outcome) {
+        if let Outcome::StoredInPart(refused) = outcome {
+            self.add(refused.future as usize, untimely::FUTURE);
+            self.add(refused.late as usize, untimely::LATE);
+        }
     }
 
     fn add(&mut self, points: usize, reason: &str) {
@@ -180,7 +189,8 @@ impl Sink<'_> {
             self.rejected.add(points, "a metric has no name");
             return Ok(());
         }
-        if points > 0 {
+        // What has ended says nothing of what it was: its sender may have forgotten the help.
+        if points::has_values(&metric) {
             self.describe(&name, kind, &metric);
         }
         let named = Named { naming, name };

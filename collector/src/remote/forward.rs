@@ -16,7 +16,7 @@ pub mod config;
 mod cursor;
 pub mod metrics;
 mod send;
-mod tls;
+pub(crate) mod tls;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use wire::text::Exposition;
 
 use super::forward::{self, metrics::Progress};
 use super::receive::Refused;
+use crate::ingest::untimely;
 
 /// Why something of a request was refused for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +24,23 @@ pub enum Reason {
     NativeHistogram,
     /// An exemplar with too much text.
     Exemplar,
+    /// A time too far ahead.
+    Future,
+    /// A time too long ago.
+    Late,
 }
 
 impl Reason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::NotText,
         Self::EmptyName,
         Self::DuplicateName,
         Self::NoMetricName,
         Self::NativeHistogram,
         Self::Exemplar,
+        Self::Future,
+        Self::Late,
     ];
 
     /// Behind a number of items, for who sent them.
@@ -46,6 +53,8 @@ impl Reason {
             Self::NoMetricName => "without the name of a metric",
             Self::NativeHistogram => "native histograms, which are not stored: send classic ones",
             Self::Exemplar => "exemplars with labels longer than 128 characters",
+            Self::Future => untimely::FUTURE,
+            Self::Late => untimely::LATE,
         }
     }
 
@@ -57,6 +66,8 @@ impl Reason {
             Self::NoMetricName => "no_metric_name",
             Self::NativeHistogram => "native_histogram",
             Self::Exemplar => "exemplar_too_long",
+            Self::Future => "too_far_ahead",
+            Self::Late => "too_late",
         }
     }
 }

@@ -121,13 +121,18 @@ impl Receiver {
     async fn store(&self, translated: Translated) -> Result<Answer, Refusal> {
         let Translated {
             delivery,
-            refused,
-            written,
+            mut refused,
+            mut written,
         } = translated;
         if let Some(delivery) = delivery {
-            let outcomes = self.ingest.store(vec![delivery]).await?;
             // What comes without an identity is never a duplicate.
-            debug_assert_eq!(outcomes, [Outcome::Stored]);
+            for outcome in self.ingest.store(vec![delivery]).await? {
+                if let Outcome::StoredInPart(untimely) = outcome {
+                    refused.add_untimely(&untimely);
+                    written.samples -= untimely.future + untimely.late;
+                    written.exemplars -= untimely.exemplars;
+                }
+            }
         }
         self.counters.received(written.exemplars, &refused);
         Ok(Answer {

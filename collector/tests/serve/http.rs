@@ -60,6 +60,26 @@ fn json_request(metrics: Value) -> String {
 }
 
 #[tokio::test]
+async fn a_stranger_from_the_future_is_refused_in_part() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path()).await;
+    let at = |ahead_s: i64| ((now_ms() + ahead_s * 1_000) * 1_000_000).to_string();
+    let metrics = json!([{"name": "soon", "gauge": {"dataPoints": [
+        {"timeUnixNano": at(0), "asInt": "1"}, {"timeUnixNano": at(3_600), "asInt": "2"}]}}]);
+    let headers = [("content-type", "application/json")];
+    let answer = post(server.listen(), PATH, &headers, json_request(metrics)).await;
+    assert_eq!(answer.status, 200);
+    let partial = &answer.json()["partialSuccess"];
+    assert_eq!(partial["rejectedDataPoints"], "1");
+    let why = partial["errorMessage"].as_str().unwrap();
+    assert!(
+        why.contains("too far ahead of the collector's clock"),
+        "{why}"
+    );
+    server.stop(&[]).await;
+}
+
+#[tokio::test]
 async fn json_comes_in_as_the_specification_writes_it() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path()).await;

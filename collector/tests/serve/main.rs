@@ -3,8 +3,10 @@
 // Everything here is test code; the lint sees only functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+mod alerts;
 mod api;
 mod asking;
+mod beside;
 mod bounded;
 mod client;
 mod clients;

@@ -86,8 +86,23 @@ async fn ranges_by_address_and_by_form_are_the_same() {
     }]}));
     assert_eq!(by_address.json(), expected);
     assert_eq!(by_address.header("content-type"), JSON);
-    let by_form = post(server.listen(), "/api/v1/query_range", &FORM, params).await;
+    let by_form = post(
+        server.listen(),
+        "/api/v1/query_range",
+        &FORM,
+        params.clone(),
+    )
+    .await;
     assert_eq!(by_form.json(), expected);
+    // What is no form says nothing; the address is read all the same.
+    let path = format!("/api/v1/query_range?{params}");
+    for (headers, body) in [
+        (&[][..], ""),
+        (&[("content-type", "text/plain")][..], "query=x("),
+    ] {
+        let by_address = post(server.listen(), &path, headers, body).await;
+        assert_eq!(by_address.json(), expected, "{body}");
+    }
     server.stop(&[]).await;
 }
 
@@ -114,8 +129,11 @@ async fn limits_stats_and_notes_are_given() {
     ];
     let answer = ask(&server, "/api/v1/query", &params).await.json();
     assert_eq!(
-        answer["data"]["stats"]["samples"]["totalQueryableSamples"],
-        0
+        answer["data"]["stats"]["samples"],
+        json!({
+            "totalQueryableSamplesPerStep": [[1_700_000_600, 0]],
+            "totalQueryableSamples": 0, "samplesRead": 0, "peakSamples": 0,
+        })
     );
     assert!(answer["data"]["stats"]["timings"]["evalTotalTime"].is_f64());
     let params = [
@@ -134,7 +152,7 @@ async fn limits_stats_and_notes_are_given() {
 }
 
 /// Requests and what is wrong with them.
-const WRONG: [(&str, &str); 17] = [
+const WRONG: [(&str, &str); 22] = [
     ("/api/v1/query", "no expression found in input"),
     (
         "/api/v1/query?query=up%7B",
@@ -169,10 +187,30 @@ const WRONG: [(&str, &str); 17] = [
         "/api/v1/query_exemplars?query=up&start=2&end=1",
         "must not be before",
     ),
-    ("/api/v1/metadata?limit=x", "invalid parameter \"limit\": "),
+    ("/api/v1/metadata?limit=x", "limit must be a number"),
     ("/api/v1/targets/metadata?match_target=%7B", "match_target"),
     ("/api/v1/rules?type=x", "not supported value \"x\""),
     ("/api/v1/status/tsdb?limit=10001", "must not exceed 10000"),
+    (
+        "/api/v1/status/tsdb?limit=0",
+        "limit must be a positive number",
+    ),
+    (
+        "/api/v1/status/tsdb?limit=x",
+        "limit must be a positive number",
+    ),
+    (
+        "/api/v1/targets/relabel_steps",
+        "no scrapePool parameter provided",
+    ),
+    (
+        "/api/v1/targets/relabel_steps?scrapePool=a&labels=x",
+        "error parsing labels",
+    ),
+    (
+        "/api/v1/targets/relabel_steps?scrapePool=a&labels=%7B%7D",
+        "not found",
+    ),
 ];
 
 /// Parameters of a range and what is wrong with them.

@@ -1,8 +1,8 @@
 //! Remote write, in: what senders of both versions are told, what is stored, and what hostile bodies do.
 
 mod forward;
-mod peers;
-mod published;
+pub(crate) mod peers;
+pub(crate) mod published;
 
 use prost::Message;
 use serde_json::Value;
@@ -160,6 +160,44 @@ async fn a_part_that_is_refused_is_never_success() {
     assert_eq!(federated(&server, "good").await.len(), 1);
     let refused = r#"nightshift_remote_write_refused_total{reason="no_metric_name"}"#;
     assert_eq!(server.metric(refused).await, 2.0);
+    server.stop(&[]).await;
+}
+
+#[tokio::test]
+async fn times_out_of_bounds_are_refused_with_their_reason() {
+    const HOUR: i64 = 3_600_000;
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path()).await;
+    let now = now_ms();
+    // A series begins when it likes, and goes on in order or within the window.
+    let old = series("old", &[(now - 90 * HOUR, 1.0), (now - 10 * HOUR, 2.0)]);
+    let ahead = series("ahead", &[(now, 1.0), (now + HOUR, 2.0)]);
+    let answer = write(&server, V1, &request_v1(vec![old, ahead])).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(written(&answer), ["3", "0", "0"]);
+    let said = answer.text();
+    assert!(
+        said.contains("1 samples too far ahead of the collector's clock"),
+        "{said}"
+    );
+    let late = series("old", &[(now - 11 * HOUR, 3.0), (now - 13 * HOUR, 4.0)]);
+    let answer = write(&server, V1, &request_v1(vec![late])).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(written(&answer), ["1", "0", "0"]);
+    let said = answer.text();
+    assert!(
+        said.contains("1 samples too far behind the newest"),
+        "{said}"
+    );
+    let metrics = get(server.listen(), "/metrics").await.text();
+    for line in [
+        "nightshift_ingest_future_samples_total 1",
+        "nightshift_ingest_late_samples_total 1",
+        "nightshift_remote_write_refused_total{reason=\"too_far_ahead\"} 1",
+        "nightshift_remote_write_refused_total{reason=\"too_late\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
     server.stop(&[]).await;
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use nix::sys::stat::Mode;
+use serde_json::json;
 use tonic::Code;
 
 use crate::client::{self, Agent, PROTOBUF, batch, decoded, get, post};
@@ -27,9 +28,22 @@ async fn until_the_journal_is_read_back_senders_come_back_later() {
         (answer.status, &answer.json()["errorType"]),
         (503, &"unavailable".into())
     );
-    for path in ["/api/agents", "/federate?match[]=up"] {
+    for path in [
+        "/api/agents",
+        "/federate?match[]=up",
+        "/api/v1/query?query=1",
+        "/api/v1/status/buildinfo",
+    ] {
         assert_eq!(get(address, path).await.status, 503, "{path}");
     }
+    for path in ["/-/ready", "/api/v1/query?query=1"] {
+        let answer = get(address, path).await;
+        assert_eq!(answer.header("x-prometheus-stopping"), "false", "{path}");
+    }
+    let replay = async || get(address, "/api/v1/status/walreplay").await.json()["data"].clone();
+    let under_way = json!({"min": 1, "max": 1, "current": 1, "state": "in progress"});
+    assert_eq!(replay().await, under_way);
+    assert_eq!(get(address, "/api/v1/notifications").await.status, 200);
     let bytes = Agent::new().encode(1, &batch("probe", 1, &[("a", 1.0)]));
     let headers = [("content-type", PROTOBUF)];
     let answer = post(address, "/v1/metrics", &headers, bytes.clone()).await;
@@ -43,6 +57,8 @@ async fn until_the_journal_is_read_back_senders_come_back_later() {
         get(address, "/-/ready").await.status == 200
     })
     .await;
+    let done = json!({"min": 1, "max": 1, "current": 1, "state": "done"});
+    assert_eq!(replay().await, done);
     client.export(decoded(&bytes)).await.unwrap();
     server.stop(&[]).await;
 }

@@ -8,6 +8,59 @@ use serde_json::{Value, json};
 use crate::client::{Agent, PROTOBUF, batch, decoded, encoded, get, now_ms, post};
 use crate::server::Server;
 
+#[tokio::test]
+async fn what_fills_memory_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let ask = async |path: &str| get(server.listen(), path).await.json();
+    let empty = ask("/api/v1/status/tsdb").await;
+    let nothing = json!({
+        "numSeries": 0, "numLabelPairs": 0, "chunkCount": 0,
+        "minTime": i64::MAX, "maxTime": i64::MIN,
+    });
+    assert_eq!(data(&empty)["headStats"], nothing);
+    assert_eq!(data(&empty)["seriesCountByLabelValuePair"], json!([]));
+
+    let (agent, at_ms) = (Agent::new(), now_ms());
+    let headers = [("content-type", PROTOBUF)];
+    for (sequence, at_ms) in [(1, at_ms - 5_000), (2, at_ms)] {
+        let values = [("1", 1.0), ("22", 2.0), ("333", 3.0)];
+        let bytes = agent.encode(sequence, &batch("probe_a", at_ms, &values));
+        let answer = post(server.listen(), "/v1/metrics", &headers, bytes).await;
+        assert_eq!(answer.status, 200);
+    }
+    let bytes = agent.encode(3, &batch("b", at_ms, &[("1", 1.0)]));
+    post(server.listen(), "/v1/metrics", &headers, bytes).await;
+    let count = |name: &str, value: u64| json!({"name": name, "value": value});
+    let all = ask("/api/v1/status/tsdb").await;
+    let expected = json!({
+        "headStats": {
+            "numSeries": 4, "numLabelPairs": 7, "chunkCount": 4,
+            "minTime": at_ms - 5_000, "maxTime": at_ms,
+        },
+        "seriesCountByMetricName": [count("probe_a", 3), count("b", 1)],
+        "labelValueCountByLabelName": [
+            count("n", 3), count("__name__", 2), count("instance", 1), count("job", 1),
+        ],
+        "memoryInBytesByLabelName": [
+            count("__name__", 22), count("job", 20), count("instance", 16), count("n", 7),
+        ],
+        "seriesCountByLabelValuePair": [
+            count("instance=here", 4), count("job=tests", 4), count("__name__=probe_a", 3),
+            count("n=1", 2), count("__name__=b", 1), count("n=22", 1), count("n=333", 1),
+        ],
+    });
+    assert_eq!(data(&all), &expected);
+    let two = ask("/api/v1/status/tsdb?limit=2").await;
+    for (key, all) in data(&all).as_object().unwrap() {
+        if let Some(all) = all.as_array() {
+            let first: Vec<&Value> = all.iter().take(2).collect();
+            assert_eq!(data(&two)[key], json!(first), "{key}");
+        }
+    }
+    server.stop(&[]).await;
+}
+
 /// Two metrics, one of them with an exemplar, and `up`.
 async fn with_data(server: &Server, at_ms: i64) {
     let agent = Agent::new();
@@ -92,11 +145,10 @@ async fn metadata_and_exemplars_outlive_a_restart() {
     let selector = encoded("{job=\"tests\"}");
     let path = format!("/api/v1/targets/metadata?match_target={selector}");
     assert_eq!(data(&ask(&path).await).as_array().unwrap().len(), 3);
-    let none = get(server.listen(), "/api/v1/targets/metadata?metric=no").await;
-    assert_eq!(
-        (none.status, &none.json()["errorType"]),
-        (404, &json!("not_found"))
-    );
+    let none = ask("/api/v1/targets/metadata?metric=no").await;
+    assert_eq!(data(&none), &json!([]));
+    let none = ask("/api/v1/metadata?limit=0").await;
+    assert_eq!(data(&none), &json!({}));
 
     let query = encoded("rate(probe_b[5m]) + probe_a");
     let found = ask(&format!("/api/v1/query_exemplars?query={query}")).await;
@@ -158,10 +210,14 @@ async fn what_it_is_and_does_is_told() {
     assert_eq!(data(&replay)["state"], "done");
     let features = ask("features").await;
     assert_eq!(data(&features)["promql_functions"]["rate"], true);
-    let statistics = ask("status/tsdb?limit=1").await;
-    assert_eq!(data(&statistics)["headStats"]["numSeries"], 3);
-    let most = json!([{"name": "probe_a", "value": 1}]);
-    assert_eq!(data(&statistics)["seriesCountByMetricName"], most);
+    let nowhere = ask("targets?state=nowhere").await;
+    assert_eq!(data(&nowhere)["activeTargets"], json!([]));
+    assert_eq!(data(&nowhere)["droppedTargetCounts"], Value::Null);
+    assert_eq!(data(&dropped)["droppedTargetCounts"], json!({"tests": 0}));
+    let steps = ask("targets/relabel_steps?scrapePool=tests&labels=%7B%22a%22:%22b%22%7D").await;
+    assert_eq!(data(&steps), &json!({"steps": []}));
+    let version = get(server.listen(), "/version").await.json();
+    assert_eq!(&version, data(&ask("status/buildinfo").await));
     let escaped = ask("label/U______name____/values").await;
     assert_eq!(data(&escaped), &json!(["probe_a", "probe_b", "up"]));
     server.stop(&[]).await;

@@ -102,9 +102,32 @@ impl Collector {
             .map(|(name, value)| format!("{name}={}", encoded(value)))
             .collect();
         let path = format!("{}/api/v1/{path}", self.prefix);
-        let exchange = self.post(&path, body.join("&"));
+        let request = self.request(Method::POST, &path, body.join("&"))?;
+        self.answer(request, patience).await
+    }
+
+    /// The data of a successful answer to a path of the API. Waits for it on this thread.
+    pub(in crate::cli) fn get(&self, path: &str, patience: Duration) -> Result<Value, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::unreachable(format!("cannot start: {error}")))?;
+        let path = format!("{}{path}", self.prefix);
+        let request = self.request(Method::GET, &path, String::new())?;
+        let body = runtime.block_on(self.answer(request, patience))?;
+        let mut told: Value = serde_json::from_slice(&body).map_err(|error| {
+            Failure::unreachable(format!("{} answered no JSON: {error}", self.name()))
+        })?;
+        Ok(told["data"].take())
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+    ) -> Result<Bytes, Failure> {
         let wait = patience.saturating_add(MARGIN);
-        match timeout(wait, exchange).await {
+        match timeout(wait, self.send(request)).await {
             Ok(answer) => {
                 let (status, body) = answer?;
                 succeeded(status, body)
@@ -121,14 +144,22 @@ impl Collector {
         format!("the collector at {}:{}", self.host, self.port)
     }
 
-    async fn post(&self, path: &str, form: String) -> Result<(StatusCode, Bytes), Failure> {
-        let request = Request::builder()
-            .method(Method::POST)
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        form: String,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        Request::builder()
+            .method(method)
             .uri(path)
             .header(HOST, format!("{}:{}", self.host, self.port))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(Bytes::from(form)))
-            .map_err(|error| Failure::usage(error.to_string()))?;
+            .map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let stream = match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(stream)) => stream,
@@ -217,7 +248,7 @@ fn succeeded(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
 }
 
 /// A form's value: what is not a letter or a digit is percent-encoded.
-fn encoded(text: &str) -> String {
+pub(in crate::cli) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {

@@ -92,6 +92,20 @@ fn shortened(text: &str) -> String {
     kept + "…"
 }
 
+/// Rows with all their cells aligned at the left; the last is as long as it is.
+pub(in crate::cli) fn columns(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| shortened(cell)).collect())
+        .collect();
+    let blank = vec![""; rows.len()];
+    let lines = aligned(&rows, &blank);
+    lines
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
 fn aligned(rows: &[Vec<String>], values: &[&str]) -> String {
     let length = |text: &str| text.chars().count();
     let columns = rows.first().map_or(0, Vec::len);

@@ -1,6 +1,15 @@
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 
+use wire::metric::is_stale;
+
 use super::*;
+
+fn shown_value(value: f64) -> String {
+    if is_stale(value) {
+        return "end".to_owned();
+    }
+    value.to_string()
+}
 
 fn shown(parts: Parts) -> String {
     match parts {
@@ -15,7 +24,7 @@ fn shown(parts: Parts) -> String {
                         "{}{} {}",
                         part.suffix,
                         label.unwrap_or_default(),
-                        part.value
+                        shown_value(part.value)
                     )
                 })
                 .collect();
@@ -40,8 +49,12 @@ fn numbers() {
             flags: 1,
             ..point(None)
         },
-        "",
+        " end",
     );
+    // The flag goes before a value, and other flags say nothing of it.
+    let five = || point(Some(number_data_point::Value::AsInt(5)));
+    check(NumberDataPoint { flags: 3, ..five() }, " end");
+    check(NumberDataPoint { flags: 2, ..five() }, " 5");
 }
 
 #[test]
@@ -143,5 +156,49 @@ fn summaries() {
     assert_eq!(
         shown(summary(&point)),
         "{quantile=0.5} 1; {quantile=0.99} 2; _sum 4.5; _count 9"
+    );
+}
+
+#[test]
+fn what_has_ended_ends_in_each_of_its_series() {
+    const FLAGS: u32 = 1;
+    let check = |bounds: &[f64], counts: &[u64], expected: &str| {
+        let point = HistogramDataPoint {
+            explicit_bounds: bounds.to_vec(),
+            bucket_counts: counts.to_vec(),
+            flags: FLAGS,
+            ..Default::default()
+        };
+        assert_eq!(shown(histogram(&point)), expected);
+    };
+    let whole =
+        "_bucket{le=0.5} end; _bucket{le=10} end; _bucket{le=+Inf} end; _sum end; _count end";
+    check(&[0.5, 10.0], &[0, 0, 0], whole);
+    check(&[0.5, 10.0], &[], whole);
+    check(&[], &[], "_bucket{le=+Inf} end; _sum end; _count end");
+    let many = "error: a histogram has more than 1000 buckets";
+    check(&[1.0; 1_000], &[], many);
+
+    let side = Some(Buckets {
+        offset: 0,
+        bucket_counts: vec![0, 0],
+    });
+    let point = ExponentialHistogramDataPoint {
+        positive: side,
+        flags: FLAGS,
+        ..Default::default()
+    };
+    assert_eq!(
+        shown(exponential(&point)),
+        "_bucket{le=2} end; _bucket{le=4} end; _bucket{le=+Inf} end; _sum end; _count end"
+    );
+    let point = SummaryDataPoint {
+        quantile_values: vec![ValueAtQuantile::default()],
+        flags: FLAGS,
+        ..Default::default()
+    };
+    assert_eq!(
+        shown(summary(&point)),
+        "{quantile=0} end; _sum end; _count end"
     );
 }

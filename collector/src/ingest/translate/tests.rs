@@ -452,3 +452,77 @@ fn exemplars_come_with_the_series_they_measure() {
     ];
     assert_eq!(kept, expected);
 }
+
+#[test]
+fn what_has_ended_is_marked_and_describes_nothing() {
+    let (mut request, _) = own_batch();
+    let scope = &mut request.resource_metrics[0].scope_metrics[0];
+    scope.metrics.truncate(2);
+    for metric in &mut scope.metrics {
+        metric.description = "Forgotten.".to_owned();
+        let points = match metric.data.as_mut().unwrap() {
+            Data::Gauge(gauge) => &mut gauge.data_points,
+            Data::Sum(sum) => &mut sum.data_points,
+            other => panic!("unexpected {other:?}"),
+        };
+        (points[0].flags, points[0].value) = (wire::otlp::NO_RECORDED_VALUE, None);
+    }
+    let translated = translate(request, ARRIVAL).unwrap();
+    let delivery = &translated.deliveries[0];
+    let mut values = delivery.rows.iter().map(|row| row.sample.value);
+    assert_eq!(delivery.rows.len(), 2);
+    assert!(values.all(wire::metric::is_stale));
+    assert_eq!(delivery.metadata, []);
+    assert_eq!(translated.rejected, Rejected::default());
+}
+
+mod any_request {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ingest::{Format, decode};
+
+    /// Whatever is decoded is translated, and every row has a name.
+    fn survives(format: Format, body: &[u8]) {
+        let Ok(request) = decode(format, body) else {
+            return;
+        };
+        let Ok(translated) = translate(request, ARRIVAL) else {
+            return;
+        };
+        let mut rows = translated.deliveries.iter().flat_map(|it| &it.rows);
+        assert!(rows.all(|row| !row.labels.metric_name().is_empty()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_translated_or_refused(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            survives(Format::Protobuf, &body);
+            survives(Format::Json, &body);
+        }
+
+        #[test]
+        fn damaged_requests_are_translated_or_refused(
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut in any::<prop::sample::Index>(),
+            is_cut in any::<bool>(),
+        ) {
+            let request = of_each_kind();
+            let json = serde_json::to_vec(&request).unwrap();
+            for (format, whole) in [
+                (Format::Protobuf, request.encode_to_vec()),
+                (Format::Json, json),
+            ] {
+                let mut body = whole;
+                for (at, byte) in &damage {
+                    let at = at.index(body.len());
+                    body[at] = *byte;
+                }
+                if is_cut {
+                    body.truncate(cut.index(body.len()));
+                }
+                survives(format, &body);
+            }
+        }
+    }
+}

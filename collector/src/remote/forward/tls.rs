@@ -1,4 +1,5 @@
-//! Whom a target's TLS trusts, and what it shows of itself.
+//! Whom the TLS of outgoing connections trusts, and what it shows of itself: to targets of forwarding,
+//! and to a bucket.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 ];
 
 /// Reads the files; says what is wrong with them in words for an operator.
-pub(super) fn connector(files: &TlsFiles) -> Result<TlsConnector, String> {
+pub(crate) fn connector(files: &TlsFiles) -> Result<TlsConnector, String> {
     let mut bundles = SYSTEM_BUNDLES.iter().map(Path::new);
     let path = files.authorities.as_deref();
     let path = path

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use store::append::{Arrival, Delivery, Row};
+use store::append::{self, Arrival, Delivery, Row};
 use store::labels::{Labels, METRIC_NAME};
 use store::read;
 use wire::metric::Kind;
@@ -100,15 +100,20 @@ impl Refused {
             if count > 0 {
                 let separator = if message.is_empty() { "" } else { "; " };
                 // Writing to a String cannot fail.
-                write!(
-                    message,
-                    "{separator}{count} {}, for instance {example}",
-                    reason.why()
-                )
-                .ok();
+                write!(message, "{separator}{count} {}", reason.why()).ok();
+                if !example.is_empty() {
+                    write!(message, ", for instance {example}").ok();
+                }
             }
         }
         (!message.is_empty()).then(|| format!("refused for good: {message}"))
+    }
+
+    /// Adds what the store refused for its time.
+    pub(super) fn add_untimely(&mut self, untimely: &append::Refused) {
+        let ahead = untimely.future + untimely.exemplars;
+        self.add(Reason::Future, ahead as usize, String::new);
+        self.add(Reason::Late, untimely.late as usize, String::new);
     }
 
     fn add(&mut self, reason: Reason, items: usize, example: impl FnOnce() -> String) {
