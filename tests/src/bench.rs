@@ -5,5 +5,11 @@
 
 pub mod agent;
 pub mod cost;
+pub mod disk;
 pub mod document;
+pub mod exporters;
 pub mod ingest;
+pub mod made;
+pub mod program;
+pub mod push;
+pub mod query;

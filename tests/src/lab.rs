@@ -8,6 +8,7 @@
 pub mod account;
 pub mod bouncer;
 pub mod builder;
+pub mod ceph;
 pub mod docker;
 pub mod etl;
 pub mod folder;

@@ -8,22 +8,22 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::Instant;
 
 use super::cost::{self, Reading};
-use crate::http;
+use super::exporters::Exporters;
+use super::program::built;
 use crate::lab::Lab;
 use crate::lab::account::Account;
 use crate::lab::docker::Docker;
 use crate::lab::folder::Folder;
 use crate::lab::launch::Launch;
 use crate::lab::node::Node;
-use crate::lab::ports::Port;
 use crate::lab::process::Process;
 use crate::lab::roles::Role;
 use crate::lab::workload::Load;
@@ -139,67 +139,6 @@ fn read_all(programs: &[(String, &Process)]) -> Result<Vec<Reading>> {
         .collect()
 }
 
-/// The peers.
-struct Exporters {
-    /// Name, process and address of each.
-    programs: Vec<(String, Process, String)>,
-    _ports: Vec<Port>,
-}
-
-impl Exporters {
-    fn start(folder: &Arc<Folder>, instances: &[&Node]) -> Result<Self> {
-        let mut exporters = Self {
-            programs: Vec::new(),
-            _ports: Vec::new(),
-        };
-        let node = Launch::new(
-            "node_exporter",
-            "/usr/bin/prometheus-node-exporter",
-            Account::Own,
-        );
-        exporters.launch(folder, "node_exporter".to_owned(), node)?;
-        for instance in instances {
-            let name = format!("postgres_exporter, {}", instance.name());
-            let home = format!("postgres_exporter_{}", instance.name());
-            let dsn = instance.tcp_dsn(Role::Monitor, "postgres");
-            let launch = Launch::new(&home, "/usr/bin/prometheus-postgres-exporter", Account::Own)
-                .env("DATA_SOURCE_NAME", &format!("{dsn} sslmode=disable"))
-                .arg("--auto-discover-databases");
-            exporters.launch(folder, name, launch)?;
-        }
-        Ok(exporters)
-    }
-
-    fn launch(&mut self, folder: &Arc<Folder>, name: String, launch: Launch) -> Result<()> {
-        let port = Port::claim()?;
-        let address = format!("127.0.0.1:{}", port.number());
-        let process = folder.start(&launch.arg(format!("--web.listen-address={address}")))?;
-        self.programs.push((name, process, address));
-        self._ports.push(port);
-        Ok(())
-    }
-
-    async fn scrape_until(&self, end: Instant, every: Duration) -> Result<()> {
-        for (name, _, address) in &self.programs {
-            let answers = || http::get(address, "/metrics");
-            wait_for(&format!("{name} answers"), GENEROUS, answers).await?;
-        }
-        let mut ticks = interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        while Instant::now() < end {
-            for (name, _, address) in &self.programs {
-                let answer = http::get(address, "/metrics").await;
-                answer.with_context(|| format!("scrape {name}"))?;
-            }
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = sleep_until(end) => {}
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The collector that the agents ship to.
 struct Collector {
     _process: Process,
@@ -209,7 +148,7 @@ struct Collector {
 impl Collector {
     async fn start(folder: &Arc<Folder>) -> Result<Self> {
         let data = folder.path().join("collector/data");
-        let launch = Launch::new("collector", program("nightshift")?, Account::Own)
+        let launch = Launch::new("collector", built("nightshift")?, Account::Own)
             .arg("serve")
             .arg("--data")
             .arg(&data)
@@ -243,18 +182,6 @@ fn listen_address(endpoints: &Path) -> Result<String> {
         .to_owned())
 }
 
-/// One of our programs, beside this one in the build's folder.
-fn program(name: &str) -> Result<PathBuf> {
-    let folder = std::env::current_exe()?.parent().map(Path::to_path_buf);
-    let path = folder.context("this program is in a folder")?.join(name);
-    anyhow::ensure!(
-        path.exists(),
-        "{} is not built; `make bench` builds it",
-        path.display()
-    );
-    Ok(path)
-}
-
 fn agent(
     folder: &Arc<Folder>,
     name: &str,
@@ -268,7 +195,7 @@ fn agent(
         collector.address
     );
     let config = folder.write(format!("{name}.toml"), &config)?;
-    let launch = Launch::new(name, program("nightshift-agent")?, Account::Own);
+    let launch = Launch::new(name, built("nightshift-agent")?, Account::Own);
     folder.start(&launch.args(["run", "--config"]).arg(config))
 }
 

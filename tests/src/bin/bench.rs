@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use tests::bench::{agent, document, ingest};
+use tests::bench::{agent, disk, document, ingest, query};
 
 /// Measures Nightshift beside its peers on this machine, in one run.
 #[derive(Parser)]
@@ -17,6 +17,9 @@ struct Options {
     /// Seconds to measure the agent for.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// How often exporters are scraped for samples to keep.
+    #[arg(long, default_value_t = 600)]
+    scrapes: u32,
     /// Where the tables are written.
     #[arg(long, default_value = "docs/benchmarks.md")]
     write: PathBuf,
@@ -28,6 +31,10 @@ enum Benchmark {
     Agent,
     /// Remote write beside Prometheus and VictoriaMetrics.
     Ingest,
+    /// Bytes a sample on disk beside theirs.
+    Disk,
+    /// How long queries take beside theirs.
+    Query,
 }
 
 #[tokio::main]
@@ -50,6 +57,18 @@ async fn main() -> Result<()> {
     if is_wanted(Benchmark::Ingest) {
         let table = ingest::run(&ingest::LOADS).await?;
         write(&options.write, "Metrics in by remote write", &table)?;
+    }
+    if is_wanted(Benchmark::Disk) {
+        let plan = disk::Plan {
+            scrapes: options.scrapes,
+            pause: Duration::from_millis(500),
+        };
+        let table = disk::run(plan).await?;
+        write(&options.write, "Metrics on disk", &table)?;
+    }
+    if is_wanted(Benchmark::Query) {
+        let table = query::run().await?;
+        write(&options.write, "Queries", &table)?;
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ const LIB: &[&str] = &["--lib"];
 const FUZZ: &[&str] = &["--test", "fuzz"];
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 16] = [
     target("wire", LIB, "frame::tests::reads_what_it_writes", CASES),
     target(
         "wire",
@@ -69,6 +69,36 @@ pub const TARGETS: [Target; 11] = [
     ),
     target("store", LIB, "labels::tests::hold_what_a_map_holds", CASES),
     target("store", LIB, "journal::tests::any_bytes_are_survived", 64),
+    target(
+        "store",
+        LIB,
+        "journal::tests::numbered::damaged_files_are_read_or_told",
+        64,
+    ),
+    target(
+        "store",
+        LIB,
+        "blocks::tests::faults::a_footer_of_anything_is_an_error_and_no_panic",
+        256,
+    ),
+    target(
+        "store",
+        LIB,
+        "matcher::tests::short_cuts_change_nothing",
+        CASES,
+    ),
+    target(
+        "nightshift",
+        LIB,
+        "ingest::translate::tests::any_request::any_bytes_are_translated_or_refused",
+        CASES,
+    ),
+    target(
+        "nightshift",
+        LIB,
+        "ingest::translate::tests::any_request::damaged_requests_are_translated_or_refused",
+        CASES,
+    ),
     target("query", FUZZ, "any_text_is_read_or_refused", 2_000),
     target("query", FUZZ, "any_script_is_read_or_refused", 2_000),
     target("query", FUZZ, "any_query_is_answered_or_refused", 400),
