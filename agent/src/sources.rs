@@ -13,11 +13,12 @@ pub mod listening;
 pub mod login;
 pub mod own;
 pub mod pace;
-#[cfg(test)]
-pub(crate) mod peers;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod probe;
 pub mod prometheus;
 pub mod redis;
 pub mod sql;
+
+#[cfg(test)]
+pub(crate) mod tests;

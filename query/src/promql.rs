@@ -41,12 +41,13 @@ pub use functions::{Arity, FUNCTIONS, Function};
 pub use interrupt::Interrupt;
 pub use limit::Limit;
 pub use parser::{duration_ms, parse, parse_selector};
+pub use pattern::translate as translate_pattern;
 pub use print::{duration, go_float, pretty, quote};
 pub use tally::Detail;
 
 pub(crate) use eval::is_absent;
 pub(crate) use labels::text as label_text;
-pub(crate) use lexer::unquote;
+pub use lexer::unquote;
 pub(crate) use plan::may_vary;
 
 /// How queries are evaluated.

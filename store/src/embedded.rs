@@ -347,16 +347,6 @@ impl Append for Embedded {
 /// Memory is always read before the blocks: what moves from the one to the others meanwhile is then
 /// seen twice, and not missed.
 impl Read for Embedded {
-    async fn select(
-        &self,
-        selector: &[Matcher],
-        range: TimeRange,
-        max_samples: usize,
-    ) -> Result<Vec<Series>, ReadError> {
-        self.select_aspect(selector, range, Aspect::Value, max_samples)
-            .await
-    }
-
     async fn select_aspect(
         &self,
         selector: &[Matcher],
@@ -364,7 +354,10 @@ impl Read for Embedded {
         aspect: Aspect,
         max_samples: usize,
     ) -> Result<Vec<Series>, ReadError> {
-        let newer = self.journal.select(selector, range, max_samples).await?;
+        let newer = self
+            .journal
+            .select_aspect(selector, range, aspect, max_samples)
+            .await?;
         let wanted = Wanted {
             selector: [selector.to_vec()],
             range,

@@ -33,7 +33,7 @@ use crate::ledger::Agent;
 use crate::matcher::Matcher;
 use crate::memory::{Bounds, Memory, Ripe, Stats};
 use crate::read::{
-    Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
+    Aspect, Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
 };
 
 use commit::{Job, Pending, Prepared, Writer};
@@ -277,13 +277,17 @@ fn prepare_all(deliveries: Vec<Delivery>, memory: &Memory) -> Result<Vec<Prepare
 }
 
 impl Read for Journal {
-    async fn select(
+    async fn select_aspect(
         &self,
         selector: &[Matcher],
         range: TimeRange,
+        aspect: Aspect,
         max_samples: usize,
     ) -> Result<Vec<Series>, ReadError> {
-        self.memory.select(selector, range, max_samples).await
+        let found = self
+            .memory
+            .select_aspect(selector, range, aspect, max_samples);
+        found.await
     }
 
     async fn series(

@@ -25,7 +25,7 @@ use crate::labels::Labels;
 use crate::ledger::{Agent, Ledger, Summary};
 use crate::matcher::Matcher;
 use crate::read::{
-    Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
+    Aspect, Listing, Metadata, Read, ReadError, Selector, Series, SeriesExemplars, TimeRange,
 };
 
 pub use cardinality::{Cardinality, Count};
@@ -320,10 +320,11 @@ impl Append for Memory {
 }
 
 impl Read for Memory {
-    async fn select(
+    async fn select_aspect(
         &self,
         selector: &[Matcher],
         range: TimeRange,
+        _: Aspect,
         max_samples: usize,
     ) -> Result<Vec<Series>, ReadError> {
         self.read_state().head.select(selector, range, max_samples)

@@ -159,7 +159,9 @@ pub trait Read {
         selector: &[Matcher],
         range: TimeRange,
         max_samples: usize,
-    ) -> impl Future<Output = Result<Vec<Series>, ReadError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Series>, ReadError>> + Send {
+        self.select_aspect(selector, range, Aspect::Value, max_samples)
+    }
 
     /// Like [`Read::select`], for somebody who makes `aspect` of the samples: where old samples are
     /// thinned out, what is found has that aspect in common with them. A store that thins nothing out
@@ -170,10 +172,7 @@ pub trait Read {
         range: TimeRange,
         aspect: Aspect,
         max_samples: usize,
-    ) -> impl Future<Output = Result<Vec<Series>, ReadError>> + Send {
-        let _ = aspect;
-        self.select(selector, range, max_samples)
-    }
+    ) -> impl Future<Output = Result<Vec<Series>, ReadError>> + Send;
 
     /// The labels of the series that have a sample in `range`, or near it: an implementation may
     /// judge by the ends of what it stores together.

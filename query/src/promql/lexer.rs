@@ -7,7 +7,7 @@ mod number;
 mod quoted;
 mod words;
 
-pub(crate) use quoted::unquote;
+pub use quoted::unquote;
 pub(crate) use words::Keyword;
 
 use super::ast::{AggregateOp, BinaryOp, MatchOp, Span};

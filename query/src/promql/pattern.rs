@@ -4,7 +4,7 @@
 //! `\w`, `\s` and `\b` look beyond ASCII.
 
 /// The same pattern for the crate. What is wrong stays wrong, for the crate to say.
-pub(crate) fn translate(pattern: &str) -> String {
+pub fn translate(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     // Where in a class: its first character may be a bracket that closes nothing.

@@ -37,16 +37,6 @@ enum Stop {
 }
 
 impl Read for Blocks {
-    async fn select(
-        &self,
-        selector: &[Matcher],
-        range: TimeRange,
-        max_samples: usize,
-    ) -> Result<Vec<Series>, ReadError> {
-        self.select_aspect(selector, range, Aspect::Value, max_samples)
-            .await
-    }
-
     async fn select_aspect(
         &self,
         selector: &[Matcher],

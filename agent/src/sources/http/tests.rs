@@ -3,7 +3,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::super::peers::stub::{Answer, Authority, Stub};
+use super::super::tests::peers::stub::{Answer, Authority, Stub};
 use super::*;
 use crate::config::Problems;
 

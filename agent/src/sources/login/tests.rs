@@ -2,9 +2,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use wire::secret::Secret;
 
-use super::super::peers::postgres::{PASSWORD, Postgres};
-use super::super::peers::stub::Authority;
-use super::super::peers::{folder_of, password_file};
+use super::super::tests::peers::postgres::{PASSWORD, Postgres};
+use super::super::tests::peers::stub::Authority;
+use super::super::tests::peers::{folder_of, password_file};
 use super::*;
 
 fn raw(dsn: &str) -> RawLogin {
@@ -105,7 +105,7 @@ fn what_protects_the_connection() {
 
 #[tokio::test]
 async fn a_failed_login_is_not_quoted_either() {
-    let port = super::super::peers::free_port();
+    let port = super::super::tests::peers::free_port();
     let mut target = check(raw(&format!("host=127.0.0.1 port={port} user=me"))).unwrap();
     target.given_password = Some(Password::Fixed(Secret::new("hush")));
     let error = Session::open(&target).await.unwrap_err();

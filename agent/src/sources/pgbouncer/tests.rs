@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::super::peers::postgres::{PASSWORD, Postgres, connect};
-use super::super::peers::{Server, command_as, folder_of, free_port, password_file, until};
+use super::super::tests::peers::postgres::{PASSWORD, Postgres, connect};
+use super::super::tests::peers::{Server, command_as, folder_of, free_port, password_file, until};
 use super::*;
 
 /// A PgBouncer of its own before a PostgreSQL of its own, with one server connection a pool.

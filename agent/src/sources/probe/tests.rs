@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use nix::sys::signal::Signal;
 
-use super::super::peers::postgres::Postgres;
-use super::super::peers::stub::{Answer, Authority, Stub};
-use super::super::peers::{free_port, password_file, until};
+use super::super::tests::peers::postgres::Postgres;
+use super::super::tests::peers::stub::{Answer, Authority, Stub};
+use super::super::tests::peers::{free_port, password_file, until};
 use super::*;
 
 fn settings(toml: &str) -> Result<Settings, Vec<String>> {

@@ -1,7 +1,7 @@
 use std::process::Command;
 
-use super::super::peers::stub::{Answer, Authority, Stub};
-use super::super::peers::{Server, free_port, until};
+use super::super::tests::peers::stub::{Answer, Authority, Stub};
+use super::super::tests::peers::{Server, free_port, until};
 use super::*;
 
 const EXPOSITION: &str = r#"# TYPE hits_total counter

@@ -5,8 +5,8 @@ use nix::sys::signal::Signal;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::peers::stub::{Answer, Authority, Stub};
-use super::super::peers::{Server, free_port, password_file, until};
+use super::super::tests::peers::stub::{Answer, Authority, Stub};
+use super::super::tests::peers::{Server, free_port, password_file, until};
 use super::*;
 
 const PASSWORD: &str = "hush-hush-42";

@@ -4,8 +4,8 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::super::peers::postgres::{PASSWORD, Postgres};
-use super::super::peers::until;
+use super::super::tests::peers::postgres::{PASSWORD, Postgres};
+use super::super::tests::peers::until;
 use super::*;
 
 /// A folder with one file of queries.

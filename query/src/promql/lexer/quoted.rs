@@ -1,7 +1,7 @@
 //! What stands in quotes, with Go's escapes.
 
 /// The text within quotes; what is wrong with it otherwise.
-pub(crate) fn unquote(quoted: &str) -> Result<String, &'static str> {
+pub fn unquote(quoted: &str) -> Result<String, &'static str> {
     let mut inner = quoted.chars();
     let quote = inner.next().ok_or("no quotes")?;
     inner.next_back();
