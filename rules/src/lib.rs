@@ -11,6 +11,6 @@ mod problem;
 pub mod state;
 pub mod template;
 pub mod unit;
-mod yaml;
+pub mod yaml;
 
-pub use problem::{Place, Problem};
+pub use problem::{Place, Problem, Problems};

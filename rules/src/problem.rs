@@ -75,32 +75,27 @@ impl fmt::Display for Problem {
 
 /// Gathers problems while a document is read.
 #[derive(Debug, Default)]
-pub(crate) struct Problems {
+pub struct Problems {
     group: Option<String>,
     rule: Option<(usize, String)>,
     found: Vec<(Vec<Step>, Part, Problem)>,
 }
 
 impl Problems {
-    pub(crate) fn in_group(&mut self, name: Option<&str>) {
+    pub fn in_group(&mut self, name: Option<&str>) {
         self.group = name.map(str::to_owned);
         self.rule = None;
     }
 
-    pub(crate) fn in_rule(&mut self, number: usize, name: &str) {
+    pub fn in_rule(&mut self, number: usize, name: &str) {
         self.rule = Some((number, name.to_owned()));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    pub(crate) fn add(
-        &mut self,
-        (path, part): (&[Step], Part),
-        message: impl Into<String>,
-        hint: &str,
-    ) {
+    pub fn add(&mut self, (path, part): (&[Step], Part), message: impl Into<String>, hint: &str) {
         let problem = Problem {
             group: self.group.clone(),
             rule: self.rule.clone(),
@@ -110,7 +105,7 @@ impl Problems {
     }
 
     /// All of them, with their places in the text.
-    pub(crate) fn locate(self, text: &str) -> Vec<Problem> {
+    pub fn locate(self, text: &str) -> Vec<Problem> {
         let mut problems = Vec::with_capacity(self.found.len());
         for (place, (path, part, problem)) in self.found.into_iter().enumerate() {
             let place = (place < MAX_LOCATED)

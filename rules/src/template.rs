@@ -12,23 +12,28 @@
 mod builtin;
 mod compare;
 mod error;
+mod escape;
 mod format;
 mod lexer;
 mod literal;
 mod parser;
 pub mod prometheus;
 mod render;
+mod set;
 mod time;
 mod tree;
 mod value;
 
-use error::Place;
-use parser::Parsed;
+use std::sync::Arc;
+
+use set::{Definitions, Source};
+use tree::Nodes;
 
 pub use error::TemplateError;
 pub use format::{float, print, printf};
+pub use set::Set;
 pub use time::{rfc3339_ms, utc};
-pub use value::{Content, List, Map, Object, Value};
+pub use value::{Content, List, Map, Object, Value, html};
 
 /// The longest text that a template may write, and that a function within may make.
 pub const MAX_TEXT: usize = 1 << 20;
@@ -82,9 +87,18 @@ impl<E: ?Sized> Copy for Surroundings<'_, E> {}
 /// A template that was parsed.
 #[derive(Clone, Debug)]
 pub struct Template {
-    name: String,
-    text: String,
-    parsed: Parsed,
+    source: Arc<Source>,
+    root: Arc<Nodes>,
+    defined: Definitions,
+}
+
+/// What happens to the text of an action before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escape {
+    /// Nothing.
+    No,
+    /// It is written so that it says the same within HTML, and nothing else.
+    Html,
 }
 
 impl Template {
@@ -96,16 +110,7 @@ impl Template {
         functions: &[Function<E>],
         variables: &[&str],
     ) -> Result<Self, TemplateError> {
-        let known = |function: &str| {
-            builtin::is_known(function) || functions.iter().any(|one| one.name == function)
-        };
-        let parsed = parser::parse(text, &known, variables)
-            .map_err(|wrong| TemplateError::parse(name, text, &wrong))?;
-        Ok(Self {
-            name: name.to_owned(),
-            text: text.to_owned(),
-            parsed,
-        })
+        Set::default().parse(name, text, functions, variables)
     }
 
     /// Writes the template out. `variables` have the values in the order of their names.
@@ -115,10 +120,16 @@ impl Template {
         variables: &[(&str, Value)],
         surroundings: Surroundings<'_, E>,
     ) -> Result<String, TemplateError> {
-        render::render(&self.parsed, data, variables, surroundings).map_err(|fault| {
-            let place = Place::of(&self.text, fault.span.start);
-            TemplateError::execute(&self.name, &self.text, place, &fault)
-        })
+        render::render(self, (data, variables), Escape::No, surroundings)
+    }
+
+    /// Writes out a template that makes HTML: what actions write is escaped, unless it is an [`html`].
+    pub fn render_html<E: ?Sized>(
+        &self,
+        data: &Value,
+        surroundings: Surroundings<'_, E>,
+    ) -> Result<String, TemplateError> {
+        render::render(self, (data, &[]), Escape::Html, surroundings)
     }
 
     /// Writes out a template that this one defines.
@@ -128,16 +139,13 @@ impl Template {
         data: &Value,
         surroundings: Surroundings<'_, E>,
     ) -> Result<String, TemplateError> {
-        render::render_defined(&self.parsed, defined, data, surroundings).map_err(|fault| {
-            let place = Place::of(&self.text, fault.span.start);
-            TemplateError::execute(&self.name, &self.text, place, &fault)
-        })
+        render::render_defined(self, defined, data, surroundings)
     }
 
     /// Whether it is nothing but text, and so renders to itself.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        !self.text.contains("{{")
+        !self.source.text.contains("{{")
     }
 }
 

@@ -9,13 +9,13 @@ mod cursor;
 mod place;
 mod read;
 
-pub(crate) use cursor::Cursor;
-pub(crate) use place::locate;
-pub(crate) use read::document;
+pub use cursor::Cursor;
+pub use place::locate;
+pub use read::document;
 
 /// A value of a document.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Node {
+pub enum Node {
     /// Nothing stands there.
     Null,
     /// A scalar as it stands there.
@@ -27,14 +27,14 @@ pub(crate) enum Node {
 
 /// One step from a value to one within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     Key(String),
     Item(usize),
 }
 
 /// Which part of an entry is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
     /// The key of the last step.
     Key,
     /// The value there.
@@ -43,7 +43,7 @@ pub(crate) enum Part {
 
 impl Node {
     /// As messages name it.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Scalar(_) => "a single value",

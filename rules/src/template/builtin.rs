@@ -182,7 +182,8 @@ fn joined(values: &[Value]) -> Result<Arc<str>, String> {
     }
 }
 
-fn html(text: &str) -> String {
+/// As HTML has it, within a quoted attribute too.
+pub(super) fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

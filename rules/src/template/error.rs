@@ -1,6 +1,9 @@
 //! What is wrong with a template, and where, in words like Go's.
 
+use std::sync::Arc;
+
 use super::parser::Wrong;
+use super::set::Source;
 use super::tree::Span;
 
 /// A template cannot be parsed or rendered.
@@ -22,6 +25,8 @@ pub struct TemplateError {
 pub(super) struct Fault {
     pub(super) span: Span,
     pub(super) message: String,
+    /// The text that it is in, once that is known: templates call others from other texts.
+    pub(super) source: Option<Arc<Source>>,
 }
 
 impl Fault {
@@ -29,19 +34,26 @@ impl Fault {
         Self {
             span,
             message: message.into(),
+            source: None,
         }
+    }
+
+    /// Says in which text it is, unless that is known already.
+    pub(super) fn within(mut self, source: &Arc<Source>) -> Self {
+        self.source.get_or_insert_with(|| Arc::clone(source));
+        self
     }
 }
 
 /// A place in a text, counted from 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+struct Place {
     line: usize,
     column: usize,
 }
 
 impl Place {
-    pub(super) fn of(text: &str, byte: usize) -> Self {
+    fn of(text: &str, byte: usize) -> Self {
         let before = text.as_bytes().get(..byte).unwrap_or(text.as_bytes());
         let line_start = before.iter().rposition(|byte| *byte == b'\n');
         Self {
@@ -65,7 +77,10 @@ impl TemplateError {
         }
     }
 
-    pub(super) fn execute(name: &str, text: &str, place: Place, fault: &Fault) -> Self {
+    /// `root` is the text that was to be rendered.
+    pub(super) fn execute(root: &Source, fault: &Fault) -> Self {
+        let Source { name, text } = fault.source.as_deref().unwrap_or(root);
+        let place = Place::of(text, fault.span.start);
         let source = text
             .get(fault.span.start..fault.span.end)
             .unwrap_or_default();
@@ -75,7 +90,7 @@ impl TemplateError {
         }
         let message = &fault.message;
         Self {
-            name: name.to_owned(),
+            name: name.clone(),
             line: place.line,
             column: place.column,
             message: format!("executing {name:?} at <{shown}>: {message}"),

@@ -115,6 +115,12 @@ pub(super) fn write(out: &mut Bounded, value: &Value, style: Style) -> Result<()
             out.push("]")
         }
         Value::Object(object) => match object.content() {
+            // What says itself how it is written.
+            _ if style != Style::Source
+                && let Some(Ok(Value::Text(text))) = object.method("String", &[]) =>
+            {
+                out.push(&text)
+            }
             Content::Value(value) => write(out, &value, style),
             Content::Fields(fields) => {
                 out.push("{")?;

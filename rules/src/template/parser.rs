@@ -65,6 +65,12 @@ pub(super) fn parse(
     }
 }
 
+/// Whether nodes are nothing but blanks, and so no definition worth replacing another.
+pub(super) fn is_blank(nodes: &Nodes) -> bool {
+    let mut nodes = nodes.iter();
+    nodes.all(|node| matches!(node, Node::Text(text) if text.trim().is_empty()))
+}
+
 /// What ended a list of nodes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -291,8 +297,7 @@ impl<'a> Parser<'a> {
 
     /// A definition of nothing but blanks leaves an earlier one as it is.
     fn define(&mut self, name: String, body: Nodes) {
-        let blank = |node: &Node| matches!(node, Node::Text(text) if text.trim().is_empty());
-        if body.iter().all(blank) && self.defined.contains_key(&name) {
+        if is_blank(&body) && self.defined.contains_key(&name) {
             return;
         }
         self.defined.insert(name, body);

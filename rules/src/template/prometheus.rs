@@ -15,7 +15,7 @@ use super::builtin::url_query;
 use super::value::{Content, Object, Value};
 use super::{Function, Kind};
 
-pub use humanize::humanize_duration;
+pub use humanize::{duration, humanize_duration};
 
 /// How much a pattern may take once it is compiled.
 const MAX_PATTERN: usize = 1 << 20;
@@ -88,11 +88,11 @@ impl<'a> Environment<'a> {
         function("stripDomain", &[Kind::Text], |_, v| {
             Ok(text::strip_domain(text_of(&v[0])).into())
         }),
-        function("match", &[Kind::Text, Kind::Text], matches),
+        function("match", &[Kind::Text, Kind::Text], |_, v| is_match(v)),
         function(
             "reReplaceAll",
             &[Kind::Text, Kind::Text, Kind::Text],
-            replace_all,
+            |_, v| replace_all(v),
         ),
         function("graphLink", &[Kind::Text], |_, v| Ok(link(&v[0], 0))),
         function("tableLink", &[Kind::Text], |_, v| Ok(link(&v[0], 1))),
@@ -244,12 +244,14 @@ fn pattern(text: &str) -> Result<Regex, String> {
     built.map_err(|wrong| format!("error parsing regexp: {wrong}"))
 }
 
-fn matches(_: &Environment<'_>, arguments: &[Value]) -> Result<Value, String> {
+/// `match`: whether a pattern fits anywhere in a text.
+pub fn is_match(arguments: &[Value]) -> Result<Value, String> {
     let pattern = pattern(text_of(&arguments[0]))?;
     Ok(Value::Bool(pattern.is_match(text_of(&arguments[1]))))
 }
 
-fn replace_all(_: &Environment<'_>, arguments: &[Value]) -> Result<Value, String> {
+/// `reReplaceAll`: a text with something else wherever a pattern fits.
+pub fn replace_all(arguments: &[Value]) -> Result<Value, String> {
     let pattern = pattern(text_of(&arguments[0]))?;
     let (replacement, text) = (text_of(&arguments[1]), text_of(&arguments[2]));
     let most = pattern

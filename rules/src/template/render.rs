@@ -4,10 +4,9 @@ mod call;
 
 use super::error::Fault;
 use super::format;
-use super::parser::Parsed;
 use super::tree::{Branch, Command, Node, Nodes, Operand, Pipe, Span, Term};
 use super::value::Value;
-use super::{MAX_STEPS, MAX_TEXT, Surroundings};
+use super::{Escape, MAX_STEPS, MAX_TEXT, Surroundings, Template, TemplateError, escape};
 
 /// How deep rendering may go, templates within templates included: each level takes a few kilobytes
 /// of the stack.
@@ -15,29 +14,30 @@ const MAX_DEPTH: usize = 150;
 
 /// Renders the template itself.
 pub(super) fn render<E: ?Sized>(
-    parsed: &Parsed,
-    data: &Value,
-    variables: &[(&str, Value)],
+    template: &Template,
+    (data, variables): (&Value, &[(&str, Value)]),
+    escape: Escape,
     surroundings: Surroundings<'_, E>,
-) -> Result<String, Fault> {
-    let mut walk = Walk::new(parsed, data, surroundings);
+) -> Result<String, TemplateError> {
+    let mut walk = Walk::new(template, data, surroundings);
+    walk.escape = escape;
     for (name, value) in variables {
         walk.variables.push(((*name).to_owned(), value.clone()));
     }
-    walk.nodes(&parsed.root, data)?;
-    Ok(walk.out)
+    let done = walk.nodes(&template.root, data);
+    walk.finished(done.map(|_| ()))
 }
 
 /// Renders one that it defines.
 pub(super) fn render_defined<E: ?Sized>(
-    parsed: &Parsed,
+    template: &Template,
     name: &str,
     data: &Value,
     surroundings: Surroundings<'_, E>,
-) -> Result<String, Fault> {
-    let mut walk = Walk::new(parsed, data, surroundings);
-    walk.template(name, data, Span::default())?;
-    Ok(walk.out)
+) -> Result<String, TemplateError> {
+    let mut walk = Walk::new(template, data, surroundings);
+    let done = walk.template(name, data, Span::default());
+    walk.finished(done)
 }
 
 /// How a list of nodes ended.
@@ -49,7 +49,8 @@ enum Flow {
 }
 
 struct Walk<'a, E: ?Sized> {
-    parsed: &'a Parsed,
+    template: &'a Template,
+    escape: Escape,
     surroundings: Surroundings<'a, E>,
     /// The variables that are known here, the newest last.
     variables: Vec<(String, Value)>,
@@ -59,15 +60,21 @@ struct Walk<'a, E: ?Sized> {
 }
 
 impl<'a, E: ?Sized> Walk<'a, E> {
-    fn new(parsed: &'a Parsed, data: &Value, surroundings: Surroundings<'a, E>) -> Self {
+    fn new(template: &'a Template, data: &Value, surroundings: Surroundings<'a, E>) -> Self {
         Self {
-            parsed,
+            template,
+            escape: Escape::No,
             surroundings,
             variables: vec![("$".to_owned(), data.clone())],
             out: String::new(),
             steps: 0,
             depth: 0,
         }
+    }
+
+    fn finished(self, done: Result<(), Fault>) -> Result<String, TemplateError> {
+        done.map_err(|fault| TemplateError::execute(&self.template.source, &fault))?;
+        Ok(self.out)
     }
 
     fn step(&mut self, span: Span) -> Result<(), Fault> {
@@ -123,7 +130,13 @@ impl<'a, E: ?Sized> Walk<'a, E> {
                 if pipe.targets.is_empty() {
                     let text =
                         format::shown(&value).map_err(|wrong| Fault::new(pipe.span, wrong))?;
-                    self.write(&text, pipe.span)?;
+                    match self.escape {
+                        Escape::Html => {
+                            let text = escape::within(&self.out, pipe, (&value, text));
+                            self.write(&text, pipe.span)?;
+                        }
+                        Escape::No => self.write(&text, pipe.span)?,
+                    }
                 }
             }
             Node::Break => return Ok(Flow::Break),
@@ -238,13 +251,16 @@ impl<'a, E: ?Sized> Walk<'a, E> {
     }
 
     fn template(&mut self, name: &str, data: &Value, span: Span) -> Result<(), Fault> {
-        let parsed = self.parsed;
-        let Some(nodes) = parsed.defined.get(name) else {
+        let template = self.template;
+        let Some(defined) = template.defined.get(name) else {
             return Err(Fault::new(span, format!("template {name:?} not defined")));
         };
         let own = vec![("$".to_owned(), data.clone())];
         let outer = std::mem::replace(&mut self.variables, own);
-        let done = self.deeper(span, |walk| walk.nodes(nodes, data));
+        let done = self.deeper(span, |walk| {
+            let done = walk.nodes(&defined.nodes, data);
+            done.map_err(|fault| fault.within(&defined.source))
+        });
         self.variables = outer;
         done.map(|_| ())
     }

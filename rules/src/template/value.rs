@@ -102,6 +102,34 @@ impl Map {
     }
 }
 
+/// How a text is called that is HTML already.
+const HTML: &str = "template.HTML";
+
+/// A text that is HTML already.
+#[derive(Debug)]
+struct Html(Value);
+
+impl Object for Html {
+    fn type_name(&self) -> &str {
+        HTML
+    }
+
+    fn content(&self) -> Content {
+        Content::Value(self.0.clone())
+    }
+}
+
+/// A text that is HTML already, and is not escaped where HTML is written.
+#[must_use]
+pub fn html(text: &str) -> Value {
+    Value::Object(Arc::new(Html(Value::text(text))))
+}
+
+/// Whether a value is HTML already.
+pub(super) fn is_html(value: &Value) -> bool {
+    matches!(value, Value::Object(object) if object.type_name() == HTML)
+}
+
 impl Value {
     /// A text.
     #[must_use]

@@ -9,13 +9,13 @@ use crate::problem::Problems;
 
 /// A value with the way to it.
 #[derive(Clone, Debug)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     node: &'a Node,
     path: Vec<Step>,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn root(node: &'a Node) -> Self {
+    pub fn root(node: &'a Node) -> Self {
         Self {
             node,
             path: Vec::new(),
@@ -29,17 +29,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Notes a problem with this value.
-    pub(crate) fn problem(&self, problems: &mut Problems, message: impl Into<String>, hint: &str) {
+    pub fn problem(&self, problems: &mut Problems, message: impl Into<String>, hint: &str) {
         problems.add((&self.path, Part::Value), message, hint);
     }
 
     /// Notes a problem with the key that leads here.
-    pub(crate) fn key_problem(
-        &self,
-        problems: &mut Problems,
-        message: impl Into<String>,
-        hint: &str,
-    ) {
+    pub fn key_problem(&self, problems: &mut Problems, message: impl Into<String>, hint: &str) {
         problems.add((&self.path, Part::Key), message, hint);
     }
 
@@ -49,7 +44,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The values of a map, of which only these keys are known.
-    pub(crate) fn fields(&self, known: &[&str], problems: &mut Problems) {
+    pub fn fields(&self, known: &[&str], problems: &mut Problems) {
         match self.node {
             Node::Null => {}
             Node::Map(entries) => {
@@ -66,7 +61,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value of a key; nothing where the key is missing or has no value.
-    pub(crate) fn get(&self, key: &str) -> Option<Self> {
+    pub fn get(&self, key: &str) -> Option<Self> {
         let Node::Map(entries) = self.node else {
             return None;
         };
@@ -75,22 +70,57 @@ impl<'a> Cursor<'a> {
     }
 
     /// The items of the list that a key has; none where the key is missing.
-    pub(crate) fn list(&self, key: &str, problems: &mut Problems) -> Vec<Self> {
+    pub fn list(&self, key: &str, problems: &mut Problems) -> Vec<Self> {
         let Some(list) = self.get(key) else {
             return Vec::new();
         };
-        let Node::List(items) = list.node else {
-            list.mismatch(problems, "a list");
-            return Vec::new();
+        list.items(problems)
+    }
+
+    /// Whether nothing stands there.
+    pub fn is_null(&self) -> bool {
+        *self.node == Node::Null
+    }
+
+    /// The items of this list; none where nothing stands there.
+    pub fn items(&self, problems: &mut Problems) -> Vec<Self> {
+        let items = match self.node {
+            Node::List(items) => items.as_slice(),
+            Node::Null => &[],
+            _ => {
+                self.mismatch(problems, "a list");
+                &[]
+            }
         };
         let items = items.iter().enumerate();
         items
-            .map(|(place, item)| list.step(item, Step::Item(place)))
+            .map(|(place, item)| self.step(item, Step::Item(place)))
             .collect()
     }
 
+    /// What this map has, in the order of the file; nothing where nothing stands there.
+    pub fn entries(&self, problems: &mut Problems) -> Vec<(&'a str, Self)> {
+        let entries = match self.node {
+            Node::Map(entries) => entries.as_slice(),
+            Node::Null => &[],
+            _ => {
+                self.mismatch(problems, "a map");
+                &[]
+            }
+        };
+        let entries = entries.iter();
+        entries
+            .map(|(key, value)| (key.as_str(), self.step(value, Step::Key(key.clone()))))
+            .collect()
+    }
+
+    /// Whether a key says yes, in any of the words that YAML 1.1 has for it.
+    pub fn flag(&self, key: &str, problems: &mut Problems) -> Option<bool> {
+        self.parsed(key, "true or false", parse_flag, problems)
+    }
+
     /// This value as a text.
-    pub(crate) fn as_text(&self, problems: &mut Problems) -> Option<&'a str> {
+    pub fn as_text(&self, problems: &mut Problems) -> Option<&'a str> {
         match self.node {
             Node::Scalar(text) => Some(text),
             Node::Null => Some(""),
@@ -102,16 +132,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The text that a key has.
-    pub(crate) fn text(&self, key: &str, problems: &mut Problems) -> Option<&'a str> {
+    pub fn text(&self, key: &str, problems: &mut Problems) -> Option<&'a str> {
         self.get(key)?.as_text(problems)
     }
 
     /// The texts by name that a key has, each with its place.
-    pub(crate) fn texts(
-        &self,
-        key: &str,
-        problems: &mut Problems,
-    ) -> Vec<(&'a str, &'a str, Self)> {
+    pub fn texts(&self, key: &str, problems: &mut Problems) -> Vec<(&'a str, &'a str, Self)> {
         let Some(map) = self.get(key) else {
             return Vec::new();
         };
@@ -130,7 +156,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The duration that a key has.
-    pub(crate) fn duration(&self, key: &str, problems: &mut Problems) -> Option<Duration> {
+    pub fn duration(&self, key: &str, problems: &mut Problems) -> Option<Duration> {
         let at = self.get(key)?;
         let text = at.as_text(problems)?;
         let ms = match text {
@@ -147,7 +173,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value that a key has, read by `parse`.
-    pub(crate) fn parsed<T>(
+    pub fn parsed<T>(
         &self,
         key: &str,
         wanted: &str,
@@ -165,6 +191,20 @@ impl<'a> Cursor<'a> {
             );
         }
         parsed
+    }
+}
+
+fn parse_flag(text: &str) -> Option<bool> {
+    const YES: [&str; 11] = [
+        "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON",
+    ];
+    const NO: [&str; 11] = [
+        "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF",
+    ];
+    match text {
+        _ if YES.contains(&text) => Some(true),
+        _ if NO.contains(&text) => Some(false),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Part, Step};
 use crate::problem::Place;
 
 /// Where a value, or the key of one, stands; nothing where it came by a merge key.
-pub(crate) fn locate(text: &str, path: &[Step], part: Part) -> Option<Place> {
+pub fn locate(text: &str, path: &[Step], part: Part) -> Option<Place> {
     let document = serde_yaml_ng::Deserializer::from_str(text).next()?;
     let found = Probe { path, part }.deserialize(document).err()?;
     if !found.to_string().contains(HERE) {

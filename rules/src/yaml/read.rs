@@ -18,14 +18,14 @@ const MAX_OPEN: usize = 500;
 
 /// The first document of a text.
 #[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) root: Node,
+pub struct Document {
+    pub root: Node,
     /// Whether there are others, which are not read.
-    pub(crate) is_followed: bool,
+    pub is_followed: bool,
 }
 
 /// Reads the first document of a text.
-pub(crate) fn document(text: &str) -> Result<Document, Vec<Problem>> {
+pub fn document(text: &str) -> Result<Document, Vec<Problem>> {
     check_depth(text)?;
     let mut documents = serde_yaml_ng::Deserializer::from_str(text);
     let Some(first) = documents.next() else {

@@ -98,8 +98,8 @@ fn four_signed(number: f64) -> String {
     four(number)
 }
 
-/// A length of time given in seconds.
-pub(super) fn duration(value: &Value) -> Result<Value, String> {
+/// `humanizeDuration`: a length of time, or one given in seconds.
+pub fn duration(value: &Value) -> Result<Value, String> {
     number(value).map(|seconds| humanize_duration(seconds).into())
 }
 
