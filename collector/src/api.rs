@@ -1,12 +1,15 @@
 //! What the collector answers over HTTP, beside taking telemetry in.
 //!
 //! The paths under `/api/v1`, `/federate` and `/-/` are Prometheus' own, with its parameters, shapes
-//! and errors; `/api/agents` and `/api/alerts/history` are ours. Everything needs the store, so until the journal is read back it
-//! answers 503, `/-/healthy` and `/metrics` excepted.
+//! and errors, those under `/api/v2` Alertmanager's; `/api/agents`, `/api/incidents` and others are
+//! ours.
+//! Nearly everything needs the store, so until the journal is read back it answers 503, `/-/healthy`
+//! and `/metrics` excepted; what is told of alerts needs the state database only.
 
 mod agents;
 mod alerting;
 mod answer;
+mod body;
 mod compress;
 mod cors;
 mod escaped;
@@ -14,11 +17,13 @@ mod exemplars;
 mod expression;
 mod federate;
 mod history;
+mod incidents;
 mod join;
 mod json;
 mod labels;
 mod lifecycle;
 mod metadata;
+mod oncall;
 mod own;
 mod params;
 mod queries;
@@ -30,6 +35,7 @@ mod status;
 mod targets;
 pub(crate) mod time;
 mod tree;
+mod v2;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,10 +54,14 @@ use crate::collector::{Gate, Store};
 use crate::config::Config;
 use crate::identity::authority::Authority;
 use crate::identity::token::Tokens;
+use crate::incidents::Incidents;
 use crate::judge::Judge;
 use crate::metrics::Counters;
+use crate::notify::Notifier;
 
 use answer::ApiError;
+
+pub(crate) use oncall::told as oncall_told;
 
 pub use queries::Queries;
 pub use replay::Replay;
@@ -73,6 +83,10 @@ pub struct Api {
     pub counters: Arc<Counters>,
     /// What is known of rules and alerts.
     pub judge: Arc<Judge>,
+    /// What is known of incidents.
+    pub incidents: Arc<Incidents>,
+    /// Who is told of alerts.
+    pub notifier: Arc<Notifier>,
     /// The certificate authority.
     pub authority: Arc<Authority>,
     /// The join tokens.
@@ -103,10 +117,14 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/api/agents", get(agents::list))
         .route("/api/agents/join", post(join::join))
         .route("/api/alerts/history", read(history::history))
+        .merge(incidents::routes())
+        .route("/api/oncall", read(oncall::show))
+        .route("/api/notifications", read(history::notifications))
         .route("/version", get(own::version))
         .route("/-/reload", any(lifecycle::forbidden))
         .route("/-/quit", any(lifecycle::forbidden))
         .merge(prometheus(&api))
+        .merge(v2::routes(&api))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(compress::gzip))
         .layer(TimeoutLayer::with_status_code(

@@ -13,14 +13,12 @@ use anyhow::{Context, bail};
 use axum::Router;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use store::embedded::{Embedded, Found};
-use store::journal::Recovery;
+use store::embedded::Embedded;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::{DefaultMakeSpan, TraceLayer};
-use wire::causes::with_causes;
 
 use crate::api::{self, Api, Queries, Replay};
 use crate::bucket::{self, Outlook, Trouble};
@@ -31,20 +29,18 @@ use crate::folder::{DataFolder, Endpoints};
 use crate::identity::authority::Authority;
 use crate::identity::handshake::{Greeter, PlainText};
 use crate::identity::token::Tokens;
+use crate::incidents::{self, Incidents};
 use crate::ingest::{self, Ingest};
 use crate::judge::{Judge, Setting};
 use crate::metrics::Counters;
+use crate::notify::{Notifier, NotifySetting};
 use crate::remote::forward::Forwarding;
 use crate::serve::Port;
 use crate::telemetry::Telemetry;
-use crate::{reload, remote, systemd, telemetry};
+use crate::{reload, remote, systemd, telemetry, upkeep};
 
 /// How long what is under way may take to end after the signal to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether something is to go from memory to a block: a small part of the time
-/// in which memory can fill up.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long to wait before a bucket that could not be reached is asked again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(5);
@@ -59,6 +55,8 @@ struct App {
     gate: Arc<Gate>,
     counters: Arc<Counters>,
     judge: Arc<Judge>,
+    incidents: Arc<Incidents>,
+    notifier: Arc<Notifier>,
     folder: DataFolder,
     authority: Arc<Authority>,
     tasks: TaskTracker,
@@ -102,12 +100,19 @@ async fn run_logged(
     let authority = Authority::open(&config.data)?;
     let counters = Arc::<Counters>::default();
     let judge = Judge::new(config.rules.clone(), Arc::clone(&counters.rules));
+    let (judge, clock) = (Arc::new(judge), Clock::start());
+    let notifier = Arc::new(Notifier::new(&config, Arc::clone(&counters.notify)));
+    let (seen, tells) = (Arc::clone(&judge), Arc::clone(&notifier));
+    let incidents = Arc::new(Incidents::new(&config, clock, seen, tells));
+    notifier.hold_repeats(incidents.acknowledged());
     let mut app = App {
         authority: Arc::new(authority),
         config,
-        clock: Clock::start(),
+        clock,
         gate: Arc::default(),
-        judge: Arc::new(judge),
+        judge,
+        incidents,
+        notifier,
         counters,
         folder,
         tasks: TaskTracker::new(),
@@ -119,16 +124,23 @@ async fn run_logged(
         () = signals.stop() => Ok(None),
     };
     if let Some(store) = opened? {
-        app.tasks
-            .spawn(maintain(Arc::clone(&store), app.clock, app.stop.clone()));
+        app.tasks.spawn(upkeep::maintain(
+            Arc::clone(&store),
+            app.clock,
+            app.stop.clone(),
+        ));
         app.forward(&store);
-        app.judge(&store, own_url);
+        app.judge(&store, own_url.clone());
+        app.follow(&store, &own_url);
+        app.notify(own_url);
         app.gate.open(store);
         tracing::info!("ready");
         systemd::notify("READY=1");
         while !signals.next().await {
             if reload::reload(&mut app.config, file.as_deref(), &overrides, telemetry) {
                 app.judge.reload(app.config.rules.clone());
+                app.incidents.reload(&app.config);
+                app.notifier.reload(&app.config);
             }
         }
     }
@@ -229,6 +241,27 @@ impl App {
         self.tasks.spawn(Arc::clone(&self.judge).run(setting));
     }
 
+    fn follow(&self, store: &Arc<Embedded>, own_url: &str) {
+        let external_url = self.config.rules.external_url.as_deref();
+        let setting = incidents::Setting {
+            store: Arc::clone(store),
+            external_url: external_url.unwrap_or(own_url).to_owned(),
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(Arc::clone(&self.incidents).run(setting));
+    }
+
+    fn notify(&self, own_url: String) {
+        let setting = NotifySetting {
+            judge: Arc::clone(&self.judge),
+            clock: self.clock,
+            own_url,
+            tasks: self.tasks.clone(),
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(Arc::clone(&self.notifier).run(setting));
+    }
+
     /// Where people are likely to reach it: by this host's name, unless it listens on one address only.
     fn own_url(&self, listen: SocketAddr) -> String {
         let name = nix::unistd::gethostname().ok();
@@ -251,6 +284,8 @@ impl App {
             clock: self.clock,
             counters: Arc::clone(&self.counters),
             judge: Arc::clone(&self.judge),
+            incidents: Arc::clone(&self.incidents),
+            notifier: Arc::clone(&self.notifier),
             authority: Arc::clone(&self.authority),
             tokens: Tokens::of(&self.config.data),
             queries,
@@ -312,7 +347,7 @@ impl App {
         };
         home.settle()?;
         self.counters.recovered(&found);
-        report(&found);
+        upkeep::report(&found);
         Ok(Arc::new(store))
     }
 
@@ -324,6 +359,9 @@ impl App {
         self.tasks.close();
         let end = async {
             self.tasks.wait().await;
+            if let Some(db) = self.judge.db() {
+                db.close().await;
+            }
             if let Some(store) = self.gate.store() {
                 store.close().await;
             }
@@ -399,69 +437,4 @@ fn finished(routes: Router) -> Router {
                 .make_span_with(DefaultMakeSpan::new().level(tracing::Level::INFO))
                 .on_failure(()),
         )
-}
-
-/// Moves what is old from memory to blocks, and looks after these.
-async fn maintain(store: Arc<Embedded>, clock: Clock, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
-    let mut is_failing = false;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-            // What just failed is not worth trying again at once.
-            () = store.overfull(), if !is_failing => {}
-        }
-        let done = store.maintain(clock.steady_ms()).await;
-        if let Err(error) = &done
-            && !is_failing
-        {
-            let error = with_causes(error);
-            let hint = "memory and journal hold what could not be written; it is tried again";
-            tracing::error!(error, hint, "the upkeep of blocks failed");
-        } else if is_failing && done.is_ok() {
-            tracing::info!("the upkeep of blocks works again");
-        }
-        is_failing = done.is_err();
-        for damage in done.iter().flat_map(|upkeep| &upkeep.blocks.damages) {
-            report_block(damage);
-        }
-    }
-}
-
-fn report(found: &Found) {
-    let Recovery {
-        segments,
-        deliveries,
-        duplicates,
-        samples,
-        lost_samples,
-        ..
-    } = &found.journal;
-    tracing::info!(
-        segments,
-        deliveries,
-        duplicates,
-        samples,
-        lost_samples,
-        "journal read back"
-    );
-    if let Some(torn) = &found.journal.torn {
-        let (file, offset, bytes) = (torn.path.display(), torn.offset, torn.bytes);
-        tracing::info!(%file, offset, bytes, "an unfinished write was cut off; it was never acknowledged");
-    }
-    for damage in &found.journal.damages {
-        let (file, offset, bytes) = (damage.path.display(), damage.offset, damage.bytes);
-        let hint = "telemetry of that time is missing; check the disk";
-        tracing::error!(%file, offset, bytes, hint, "the journal is damaged; read past it");
-    }
-    for damage in &found.blocks {
-        report_block(damage);
-    }
-}
-
-fn report_block(damage: &store::blocks::Damage) {
-    let (file, offset, what) = (&damage.file, damage.offset, &damage.what);
-    let hint = "its samples are missing until it is repaired; check the disk";
-    tracing::error!(file, offset, what, hint, "a block is damaged; moved aside");
 }

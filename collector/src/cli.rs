@@ -1,8 +1,12 @@
 //! The command line.
 
 pub mod alerts;
+pub mod incident;
+pub mod notify;
+pub mod oncall;
 pub mod query;
 pub mod rules;
+pub mod silence;
 
 use std::path::PathBuf;
 
@@ -22,14 +26,18 @@ Exit codes:
   0  it did what was asked; for `serve`, it was told to stop and stopped
   1  it failed while running: a port is taken, the data folder is in use or cannot be written
   2  the command line or the configuration is wrong; nothing was started
-  3  of `query`: it met a limit, took too long, or has no answer; of `rules check`: only warned of
+  3  of `query`: it met a limit, took too long, or has no answer; of `rules check`: only warned of;
+     of `silence`: there is none of this id; of `incident`: there is no such one, or it is over
 
 Examples:
   nightshift serve --data /var/lib/nightshift --listen 0.0.0.0:7700
   nightshift serve --config /etc/nightshift/nightshift.toml
   nightshift query 'rate(node_cpu_seconds_total[5m])' --from -6h -o graph
   nightshift alerts
+  nightshift silence add alertname=DiskFull host=db1 --for 2h --comment \"a new disk comes at noon\"
+  nightshift incident list
   nightshift rules check alerts.yml
+  nightshift notify check /etc/nightshift/alertmanager.yml
   nightshift token create --data /var/lib/nightshift      lets one agent join
   nightshift check-config /etc/nightshift/nightshift.toml"
 )]
@@ -54,9 +62,18 @@ pub enum Command {
     Query(query::Query),
     /// Shows the alerts that pend and fire, or everything that came to pass.
     Alerts(alerts::Alerts),
+    /// Keeps alerts quiet for a time, and shows which are.
+    Silence(silence::Silence),
+    /// Shows incidents, does what people do with them, and writes their post-mortems.
+    Incident(incident::Incidents),
+    /// Shows who is on call, and checks the file that says it.
+    Oncall(oncall::Oncall),
     /// Checks rule files, and runs rule unit tests.
     #[command(subcommand)]
     Rules(rules::Rules),
+    /// Checks Alertmanager's configuration files, and says to whom an alert goes.
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// Tokens with which agents join.
     #[command(subcommand)]
     Token(Token),

@@ -2,6 +2,8 @@
 //! rely on it ([`Config`]). `nightshift.toml` beside the crate documents each option; a test keeps its
 //! values equal to the defaults here.
 
+pub mod incidents;
+pub mod notify;
 pub mod query;
 pub mod raw;
 pub mod rules;
@@ -15,6 +17,8 @@ use crate::bucket::config::Place;
 use crate::identity::handshake::PlainText;
 use crate::remote::forward::config::ForwardConfig;
 
+use incidents::IncidentsConfig;
+use notify::NotifyConfig;
 use query::QueryConfig;
 use rules::RulesConfig;
 use store::StoreConfig;
@@ -46,6 +50,10 @@ pub struct Config {
     pub query: QueryConfig,
     /// Which rules are evaluated, and how.
     pub rules: RulesConfig,
+    /// Who is told of alerts, and how much at once.
+    pub notify: NotifyConfig,
+    /// How alerts become incidents, and who is on call.
+    pub incidents: IncidentsConfig,
     /// Who may speak how.
     pub tls: TlsConfig,
     /// How the collector logs.

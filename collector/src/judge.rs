@@ -2,8 +2,8 @@
 //!
 //! What a rule means is the crate `rules`', what lies on disk is [`crate::state`]'s. Here groups are
 //! evaluated on their schedules, each independently of the others; what their alerts are is made
-//! durable before anybody else can know of it; results are written to the store; and reloads carry
-//! over what is known of every rule that is still there.
+//! durable before anybody is told of it; results are written to the store; and reloads carry over what
+//! is known of every rule that is still there.
 //!
 //! - A rule is found again by its group, its kind, its name and its labels: over restarts, reloads, and
 //!   when it moves to another file. Alerts of a rule that is no more end. Nothing else ends or begins
@@ -22,14 +22,15 @@ mod group;
 mod kept;
 mod reads;
 mod schedule;
+mod timeline;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use query::promql;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SetOnce, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,6 +47,7 @@ use env::Env;
 use files::Files;
 use group::Group;
 use kept::Kept;
+use timeline::Timeline;
 
 pub use board::{Board, GroupStatus, Health, Report, RuleStatus, Tally};
 
@@ -60,7 +62,7 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
 pub struct Judge {
     board: Arc<Board>,
     config: watch::Sender<RulesConfig>,
-    db: OnceLock<StateDb>,
+    db: SetOnce<StateDb>,
 }
 
 /// What rules are evaluated in.
@@ -95,7 +97,7 @@ impl Judge {
         Self {
             board,
             config: watch::Sender::new(config),
-            db: OnceLock::new(),
+            db: SetOnce::new(),
         }
     }
 
@@ -111,6 +113,17 @@ impl Judge {
         self.db.get()
     }
 
+    /// The same, as soon as it is open.
+    pub async fn opened(&self) -> &StateDb {
+        self.db.wait().await
+    }
+
+    /// What is known of groups and rules, for those who keep it.
+    #[must_use]
+    pub fn shared_board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
     /// Reads the files again, and goes on with them if all are right.
     pub fn reload(&self, config: RulesConfig) {
         self.config.send_replace(config);
@@ -121,6 +134,8 @@ impl Judge {
         let Some((db, mut before)) = self.open(&setting).await else {
             return;
         };
+        let (wall_ms, steady_ms) = (setting.clock.wall_ms(), setting.clock.steady_ms());
+        let timeline = Arc::new(Timeline::new(wall_ms, steady_ms, before.last_ms));
         let mut changed = self.config.subscribe();
         let mut config = changed.borrow_and_update().clone();
         let mut files = self.read(&config, &setting).await;
@@ -130,7 +145,7 @@ impl Judge {
             report(&files, hint, "a rule file is wrong; going on without it");
         }
         loop {
-            let env = Arc::new(self.env(&setting, &db, &config));
+            let env = Arc::new(self.env(&setting, (&db, &timeline), &config));
             let is_whole = files.problems.is_empty();
             let found = std::mem::take(&mut files.groups);
             let groups = before.groups(found, &config);
@@ -142,8 +157,8 @@ impl Judge {
                 let forget = config.history;
                 tokio::select! {
                     () = setting.stop.cancelled() => {
+                        // Others may still write what follows; who started all of them closes it.
                         running.end().await;
-                        db.close().await;
                         return;
                     }
                     _ = changed.changed() => {}
@@ -203,13 +218,18 @@ impl Judge {
                 "alerts begin anew and their history is in the file moved aside; check the disk";
             tracing::error!(%moved_to, what, hint, "state.db is damaged; moved aside");
         }
-        let mut before = Before::default();
+        let mut before = Before {
+            last_ms: db.newest_at_ms().await?.unwrap_or(i64::MIN),
+            ..Before::default()
+        };
         for (key, remembered) in db.remembered().await? {
             let kept = Kept::remembered(remembered);
             before.rules.insert(key, (kept, Report::default()));
         }
         // Set once only: a second opening comes only after one that failed before this.
-        self.db.get_or_init(|| db.clone());
+        if self.db.set(db.clone()).is_err() {
+            tracing::debug!("state.db was open already");
+        }
         Ok((db, before))
     }
 
@@ -228,13 +248,19 @@ impl Judge {
         files
     }
 
-    fn env(&self, setting: &Setting, db: &StateDb, config: &RulesConfig) -> Env {
+    fn env(
+        &self,
+        setting: &Setting,
+        (db, timeline): (&StateDb, &Arc<Timeline>),
+        config: &RulesConfig,
+    ) -> Env {
         let query = &setting.query;
         let url = config.external_url.as_ref().unwrap_or(&setting.own_url);
         Env {
             store: Arc::clone(&setting.store),
             db: db.clone(),
             clock: setting.clock,
+            timeline: Arc::clone(timeline),
             board: Arc::clone(&self.board),
             tasks: setting.tasks.clone(),
             stop: setting.stop.clone(),

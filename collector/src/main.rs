@@ -7,13 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use clap::Parser;
 use nightshift::app;
+use nightshift::cli::oncall::Told;
 use nightshift::cli::query::{Failure, Shown};
-use nightshift::cli::rules::Rules;
+use nightshift::cli::rules::Done;
 use nightshift::cli::{Cli, Command, Serve, Store, Token};
 use nightshift::clock::Clock;
 use nightshift::config::{Config, ConfigError, Overrides};
 use nightshift::identity::authority::Authority;
 use nightshift::identity::token::Tokens;
+use nightshift::incidents::{self, Plan};
 use nightshift::judge::files::Files;
 use nightshift::store_command::{self, Verdict};
 
@@ -27,7 +29,14 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve(&options),
         Command::Query(query) => show(query.run(Clock::start().wall_ms())),
         Command::Alerts(alerts) => show(alerts.run(Clock::start().wall_ms())),
-        Command::Rules(rules) => self::rules(&rules),
+        Command::Silence(silence) => show(silence.run(Clock::start().wall_ms())),
+        Command::Incident(incident) => show(incident.run(Clock::start().wall_ms())),
+        Command::Oncall(oncall) => match oncall.run(Clock::start().wall_ms()) {
+            Told::Answer(answer) => show(answer),
+            Told::Verdict(verdict) => done(&verdict),
+        },
+        Command::Rules(rules) => done(&rules.run()),
+        Command::Notify(notify) => done(&notify.run(Clock::start().wall_ms())),
         Command::Token(Token::Create { data, lifetime }) => create_token(&data, lifetime.0),
         Command::Store(command) => store(&command),
         Command::CheckConfig { file } => check_config(&file),
@@ -65,8 +74,7 @@ fn show(answer: Result<Shown, Failure>) -> ExitCode {
     }
 }
 
-fn rules(command: &Rules) -> ExitCode {
-    let done = command.run();
+fn done(done: &Done) -> ExitCode {
     print_out(&done.text, done.code)
 }
 
@@ -98,7 +106,9 @@ fn store(command: &Store) -> ExitCode {
 fn check_config(file: &Path) -> ExitCode {
     match Config::load(Some(file), &Overrides::default()) {
         Ok(config) => {
-            let problems = Files::read(&config.rules.files).problems;
+            let mut problems = Files::read(&config.rules.files).problems;
+            let plan = incidents::read_files(&config.incidents, &config.notify, &Plan::default());
+            problems.extend(plan.err().into_iter().flatten());
             if !problems.is_empty() {
                 return refuse_with(&problems.join("\n"), USAGE);
             }

@@ -8,7 +8,7 @@ use store::embedded::{Embedded, Found};
 use store::journal::FSYNC_BOUNDS;
 
 use crate::judge::Board;
-use crate::{process, remote};
+use crate::{notify, process, remote};
 use wire::text::{Exposition, Number};
 
 /// By which protocol a request came.
@@ -91,6 +91,8 @@ pub struct Counters {
     pub remote: Arc<remote::metrics::Counters>,
     /// Of rules.
     pub rules: Arc<Board>,
+    /// Of notifications.
+    pub notify: Arc<notify::Counters>,
 }
 
 impl Counters {
@@ -155,6 +157,7 @@ pub fn render(counters: &Counters, store: Option<&Embedded>, now_ms: i64) -> Str
     }
     counters.remote.write(now_ms, &mut out);
     counters.rules.write(&mut out);
+    counters.notify.write(now_ms, &mut out);
     process::write(&mut out);
     out.finish()
 }

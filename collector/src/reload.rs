@@ -27,6 +27,8 @@ pub fn reload(
     telemetry.set_level(&new.log.level);
     current.log.level = new.log.level;
     current.rules = new.rules;
+    current.notify = new.notify;
+    current.incidents = new.incidents;
     tracing::info!("configuration reloaded");
     true
 }

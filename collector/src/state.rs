@@ -8,18 +8,27 @@
 //! A file that is damaged is moved aside, never read in part and never overwritten.
 
 mod alerts;
+mod digests;
 mod history;
+pub mod incidents;
+mod notify;
 mod open;
-mod outbox;
+pub mod outbox;
+mod silences;
 mod text;
+mod told;
 
 use std::path::PathBuf;
 
 use sqlx::SqlitePool;
+use tokio::sync::watch;
 
 pub use alerts::{Changes, EventRecord, Origin, Remembered, RuleChanges};
+pub use digests::{Folding, Open};
 pub use history::{Asked, Told};
+pub use notify::{Firing, FiringAlert, NotifyChanges, NotifyRemembered};
 pub use open::Damaged;
+pub use told::{OutboxCounts, OutboxRow, ToldOf};
 
 /// Name of the file.
 pub const FILE: &str = "state.db";
@@ -29,6 +38,10 @@ pub const FILE: &str = "state.db";
 pub struct StateDb {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// The number of the newest event, for those who wait for it.
+    newest: watch::Sender<i64>,
+    /// Changes when there may be something new to send.
+    outbox: watch::Sender<u64>,
 }
 
 /// What could not be done with it.
@@ -72,7 +85,26 @@ pub enum StateError {
     },
 }
 
+impl StateError {
+    /// Whether it is what lies in the file that cannot be read, rather than the file.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        let Self::Statement { source, .. } = self else {
+            return false;
+        };
+        matches!(source, sqlx::Error::ColumnDecode { .. })
+    }
+}
+
 impl StateDb {
+    /// Changes whenever events were written: to the number of the newest. What follows from an event is
+    /// done by those who go through [`StateDb::events_after`] and keep how far they came, together with
+    /// what they did; so the event itself is what nobody can miss.
+    #[must_use]
+    pub fn newest(&self) -> watch::Receiver<i64> {
+        self.newest.subscribe()
+    }
+
     /// Ends what is under way and closes the file.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -36,6 +36,8 @@ pub(super) enum ErrorKind {
     Internal,
     /// Not now.
     Unavailable,
+    /// There is no such thing.
+    NotFound,
 }
 
 impl ErrorKind {
@@ -47,6 +49,7 @@ impl ErrorKind {
             Self::Canceled => "canceled",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
+            Self::NotFound => "not_found",
         }
     }
 
@@ -58,6 +61,7 @@ impl ErrorKind {
             // Nginx' number for a client that closed the connection, which Prometheus took over.
             Self::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotFound => StatusCode::NOT_FOUND,
         }
     }
 }

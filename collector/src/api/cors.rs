@@ -1,5 +1,8 @@
 //! Lets pages of other origins read the API, as Prometheus does: consoles and notebooks depend on it.
 //! There are no cookies that such a page could misuse.
+//!
+//! What changes something, as silences do, only our own pages may ask for: a browser that reaches the
+//! collector must not be a way to keep alerts quiet for any page that somebody opens in it.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -10,7 +13,17 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 
+/// For what may be asked with a form, and changes nothing.
 pub(super) async fn allow(request: Request, next: Next) -> Response {
+    answer(request, next, "GET, POST, OPTIONS").await
+}
+
+/// For what is read by GET; other methods change something.
+pub(super) async fn allow_reading(request: Request, next: Next) -> Response {
+    answer(request, next, "GET, OPTIONS").await
+}
+
+async fn answer(request: Request, next: Next, methods: &'static str) -> Response {
     let has_origin = request.headers().contains_key(ORIGIN);
     let mut response = if request.method() == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
@@ -22,7 +35,7 @@ pub(super) async fn allow(request: Request, next: Next) -> Response {
     if has_origin {
         for (name, value) in [
             (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-            (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+            (ACCESS_CONTROL_ALLOW_METHODS, methods),
             (
                 ACCESS_CONTROL_ALLOW_HEADERS,
                 "Accept, Accept-Encoding, Authorization, Content-Type, Origin",

@@ -1,4 +1,5 @@
-//! `/api/alerts/history`: everything that came to pass of alerts, newest first.
+//! `/api/alerts/history`: everything that came to pass of alerts and who was told, newest first; and
+//! `/api/notifications`: what of the outbox is in a certain state.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use wire::causes::with_causes;
 
-use crate::state::{Asked, Told};
+use crate::state::{Asked, StateError, Told, ToldOf};
 
 use super::Api;
 use super::alerting::accepts;
@@ -36,13 +37,60 @@ pub(super) async fn history(
     let is_wanted = |labels: &_| {
         selectors.is_empty() || selectors.iter().any(|selector| accepts(selector, labels))
     };
-    let (told, truncated) = db.history(asked, is_wanted).await.map_err(|error| {
+    let failed = |error: StateError| {
         let error = with_causes(&error);
         tracing::error!(error, "cannot tell the history of alerts");
         ApiError::new(ErrorKind::Internal, error)
-    })?;
-    let events: Vec<Value> = told.iter().map(shown).collect();
+    };
+    let (told, truncated) = db.history(asked, is_wanted).await.map_err(failed)?;
+    let first = told.iter().map(|one| one.id).min().unwrap_or_default();
+    let last = told.iter().map(|one| one.id).max().unwrap_or_default();
+    let mut whom = db.told_of(first, last).await.map_err(failed)?;
+    let events = told.iter().map(|one| {
+        let whom = whom.remove(&one.id).unwrap_or_default();
+        let mut event = shown(one);
+        event["told"] = whom.iter().map(told_of).collect();
+        event
+    });
+    let events: Vec<Value> = events.collect();
     Ok(success(json!({"events": events, "truncated": truncated})))
+}
+
+/// Parameters: `state`, one of `waiting` (which it is unless said), `delivered`, `refused`, `expired`,
+/// `folded`; `limit`.
+pub(super) async fn notifications(
+    State(api): State<Arc<Api>>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let state = params.first("state").unwrap_or("waiting");
+    let limit = params.limit()?.unwrap_or(USUAL).min(MOST);
+    let db = api.judge.db().ok_or_else(ApiError::starting)?;
+    let rows = db.outbox_rows(state, limit).await.map_err(|error| {
+        let error = with_causes(&error);
+        tracing::error!(error, "cannot tell what is in the outbox");
+        ApiError::new(ErrorKind::Internal, error)
+    })?;
+    let rows = rows.iter().map(|row| {
+        let mut shown = told_of(&row.told);
+        shown["id"] = row.id.into();
+        shown["group"] = row.group_key.as_str().into();
+        shown["nextTry"] = row.next_try_ms.map(time::rfc3339).into();
+        shown
+    });
+    let rows: Vec<Value> = rows.collect();
+    Ok(success(json!({"notifications": rows})))
+}
+
+/// Who was told, and what became of it.
+fn told_of(told: &ToldOf) -> Value {
+    json!({
+        "integration": told.integration.to_string(),
+        "outcome": told.state,
+        "detail": told.detail,
+        "decidedAt": time::rfc3339(told.decided_at_ms),
+        "doneAt": told.done_at_ms.map(time::rfc3339),
+        "attempts": told.attempts,
+    })
 }
 
 fn shown(told: &Told) -> Value {

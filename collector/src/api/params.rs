@@ -8,19 +8,16 @@ use axum::extract::{FromRequest, Query, Request};
 use axum::{Form, RequestExt};
 use http::Method;
 use http::header::CONTENT_TYPE;
-use http_body_util::BodyExt;
 use query::promql;
 use query::selector;
 use store::read::{Selector, TimeRange};
 
 use super::answer::ApiError;
+use super::body::{self, BodyError};
 use super::time;
 
 /// Largest form: a thousand selectors of a kilobyte each.
 const MAX_FORM: usize = 1 << 20;
-
-/// How much of a larger one is read and thrown away.
-const MAX_PASSED_OVER: usize = 32 << 20;
 
 /// The parameters of a request, in the order given.
 #[derive(Debug, Default)]
@@ -63,31 +60,17 @@ async fn form(request: Request) -> Result<Pairs, ApiError> {
     Ok(pairs)
 }
 
-/// The whole body. One that is too large is read on for a while before it is refused: a client that
-/// is cut off while it writes would see a broken connection and never the reason.
-async fn read(mut body: Body) -> Result<Vec<u8>, ApiError> {
-    let mut kept = Vec::new();
-    let mut passed_over = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ApiError::bad_data(error.to_string()))?;
-        let Ok(bytes) = frame.into_data() else {
-            continue;
-        };
-        if passed_over == 0 && kept.len() + bytes.len() <= MAX_FORM {
-            kept.extend_from_slice(&bytes);
-        } else {
-            passed_over += bytes.len();
-        }
-        if passed_over > MAX_PASSED_OVER {
-            break;
-        }
-    }
-    if passed_over == 0 {
-        return Ok(kept);
-    }
-    let limit = MAX_FORM >> 20;
-    let error = ApiError::bad_data(format!("the form is larger than {limit} MiB"));
-    Err(error.with_hint("ask in several requests, or by patterns instead of lists"))
+async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+    body::read(body, MAX_FORM)
+        .await
+        .map_err(|error| match error {
+            BodyError::Torn(why) => ApiError::bad_data(why),
+            BodyError::TooLarge => {
+                let limit = MAX_FORM >> 20;
+                let error = ApiError::bad_data(format!("the form is larger than {limit} MiB"));
+                error.with_hint("ask in several requests, or by patterns instead of lists")
+            }
+        })
 }
 
 impl Params {

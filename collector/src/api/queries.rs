@@ -151,7 +151,7 @@ impl Guard<'_> {
         let outcome = match done {
             Ok(_) => QueryOutcome::Answered,
             Err(error) => match error.kind() {
-                ErrorKind::BadData => QueryOutcome::Refused,
+                ErrorKind::BadData | ErrorKind::NotFound => QueryOutcome::Refused,
                 ErrorKind::Timeout => QueryOutcome::TimedOut,
                 ErrorKind::Canceled => QueryOutcome::Canceled,
                 ErrorKind::Unavailable => QueryOutcome::TurnedAway,

@@ -1,11 +1,13 @@
 //! `nightshift alerts`: what pends and fires now, and what came to pass.
 
+mod standing;
 mod table;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use http::Method;
 use serde_json::Value;
 
 use super::query::{Collector, Failure, Moment, Shown};
@@ -95,7 +97,11 @@ impl Alerts {
     /// Asks and shows; `now_ms` is what `now` means.
     pub fn run(&self, now_ms: i64) -> Result<Shown, Failure> {
         let collector = Collector::parse(&self.collector, self.ca_file.as_deref())?;
-        let data = collector.get(&self.path(now_ms), PATIENCE)?;
+        let mut data = collector.get(&self.path(now_ms), PATIENCE)?;
+        if self.command.is_none() {
+            let standing = collector.v2(Method::GET, "alerts", None, PATIENCE)?;
+            data = standing::joined(data, &standing);
+        }
         let out = match (self.output, &self.command) {
             (Output::Json, _) => format!("{data:#}\n"),
             (Output::Table, None) => table::alerts(&data, now_ms),

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Problem;
+use super::incidents::RawIncidents;
+use super::notify::RawNotify;
 use super::query::RawQuery;
 use super::rules::RawRules;
 use super::store::RawStore;
@@ -37,6 +39,12 @@ pub struct RawConfig {
     /// Which rules are evaluated, and how.
     #[serde(default)]
     pub rules: RawRules,
+    /// Who is told of alerts, and how much at once.
+    #[serde(default)]
+    pub notify: RawNotify,
+    /// How alerts become incidents, and who is on call.
+    #[serde(default)]
+    pub incidents: RawIncidents,
     /// Who may speak how.
     #[serde(default)]
     pub tls: RawTls,

@@ -13,12 +13,21 @@ use super::validate::{number_within, quantity};
 /// Longer than anybody waits for a rule, or plans.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
 
+/// The operator's own rules, and the shipped packs where an installation by hand or a package puts them.
+const FILES: [&str; 3] = [
+    "/etc/nightshift/rules/*.yml",
+    "/usr/local/share/nightshift/rules/*.yml",
+    "/usr/share/nightshift/rules/*.yml",
+];
+
 /// Which rules are evaluated, and how. All of it can change by a reload.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawRules {
     /// Rule files as Prometheus has them, as paths or patterns with `*`, `?` and `[...]`; those below a
-    /// pattern that matches nothing are none. Default: `["/etc/nightshift/rules/*.yml"]`.
+    /// pattern that matches nothing are none. A file below `share/nightshift/rules` gives way to one of the
+    /// same name elsewhere. Default: `["/etc/nightshift/rules/*.yml",
+    /// "/usr/local/share/nightshift/rules/*.yml", "/usr/share/nightshift/rules/*.yml"]`.
     pub files: Option<Vec<String>>,
     /// How often a group is evaluated that does not say it itself, as a duration. Default: `15s`.
     pub evaluation_interval: Option<String>,
@@ -54,7 +63,7 @@ pub struct RulesConfig {
 impl Default for RulesConfig {
     fn default() -> Self {
         Self {
-            files: vec!["/etc/nightshift/rules/*.yml".to_owned()],
+            files: FILES.map(str::to_owned).to_vec(),
             // Agents send every 10 s. Prometheus' minute would be the longest part of the way from what
             // happens to the person who is told.
             evaluation_interval: Duration::from_secs(15),

@@ -34,6 +34,10 @@ fn the_sample_parses_and_says_the_defaults() {
     said.store.max_size = None;
     let url = said.rules.external_url.take();
     assert_eq!(url.as_deref(), Some("http://nightshift.example:7700"));
+    let usual = said.notify.config.take();
+    assert_eq!(usual, Some(notify::USUAL_FILE.into()));
+    let oncall = said.incidents.oncall.take();
+    assert_eq!(oncall.as_deref(), Some(Path::new(incidents::USUAL_FILE)));
     assert_eq!(said, default);
 }
 
@@ -61,6 +65,9 @@ fn every_option_is_in_the_sample() {
         "external_labels",
         "external_url",
         "history",
+        "oncall",
+        "window",
+        "resolve_after",
         "format",
         "level",
         "otlp_endpoint",
@@ -69,9 +76,8 @@ fn every_option_is_in_the_sample() {
     }
 }
 
-#[test]
-fn all_problems_are_told_at_once() {
-    let text = r#"
+/// A file in which nearly everything is wrong.
+const WRONG: &str = r#"
         listen = "nowhere"
         [otlp]
         grpc = "1.2.3.4:99999"
@@ -92,13 +98,20 @@ fn all_problems_are_told_at_once() {
         history = "1h"
         concurrency = 0
         external_url = "here"
+        [incidents]
+        window = "long"
+        resolve_after = "9999d"
+        keep = "1h"
         [log]
         format = "xml"
         level = "loud=very=much"
         [telemetry]
         otlp_endpoint = "localhost"
     "#;
-    let problems = Config::parse(text, &Overrides::default()).unwrap_err();
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let problems = Config::parse(WRONG, &Overrides::default()).unwrap_err();
     let keys: Vec<_> = problems
         .iter()
         .map(|problem| problem.key.as_str())
@@ -120,6 +133,9 @@ fn all_problems_are_told_at_once() {
         "rules.history",
         "rules.concurrency",
         "rules.external_url",
+        "incidents.window",
+        "incidents.resolve_after",
+        "incidents.keep",
         "log.format",
         "log.level",
         "telemetry.otlp_endpoint",

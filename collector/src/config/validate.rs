@@ -8,7 +8,7 @@ use wire::quantity::Size;
 use super::raw::{RawConfig, RawLog, RawOtlp, RawRemoteWrite, RawTls};
 use super::{
     Config, Limits, LogConfig, LogFormat, OtlpPort, Overrides, Problem, Problems,
-    RemoteWriteLimits, TlsConfig, query, rules, store,
+    RemoteWriteLimits, TlsConfig, incidents, notify, query, rules, store,
 };
 use crate::bucket;
 use crate::identity::handshake::PlainText;
@@ -56,6 +56,8 @@ pub(super) fn validate(raw: RawConfig, overrides: &Overrides) -> Result<Config, 
         ),
         query: query::validate(&mut problems, &raw.query),
         rules: rules::validate(&mut problems, raw.rules),
+        notify: notify::validate(&mut problems, raw.notify),
+        incidents: incidents::validate(&mut problems, raw.incidents),
         tls: tls_config(&mut problems, raw.tls),
         log: log_config(&mut problems, raw.log, overrides.log_format),
         otlp_endpoint: otlp_endpoint(&mut problems, endpoint.or(overrides.otlp_endpoint.clone())),

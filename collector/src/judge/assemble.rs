@@ -21,6 +21,8 @@ pub(super) struct Before {
     pub(super) rules: BTreeMap<String, (Kept, Report)>,
     /// Of groups, by file and name.
     pub(super) tallies: HashMap<(String, String), Tally>,
+    /// When something came to pass last.
+    pub(super) last_ms: i64,
 }
 
 impl Before {

@@ -2,7 +2,7 @@
 //! `/metrics`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub struct Board {
     pub(super) unwritten: AtomicU64,
     /// Files that were wrong when they were last read.
     pub(super) wrong_files: AtomicU64,
+    /// Whether the groups are known.
+    is_set: AtomicBool,
 }
 
 /// What is known of a group.
@@ -107,6 +109,18 @@ impl Board {
         groups.values().cloned().collect()
     }
 
+    /// Whether every group was evaluated since the start.
+    #[must_use]
+    pub fn was_evaluated(&self) -> bool {
+        if !self.is_set.load(Ordering::Acquire) {
+            return false;
+        }
+        let groups = self.groups();
+        groups
+            .iter()
+            .all(|group| group.last_evaluation_ms.is_some())
+    }
+
     pub(super) fn put(&self, status: GroupStatus) {
         let key = (status.file.clone(), status.name.clone());
         let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
@@ -114,11 +128,12 @@ impl Board {
     }
 
     /// These groups and no others.
-    pub(super) fn replace(&self, statuses: impl Iterator<Item = GroupStatus>) {
+    pub(crate) fn replace(&self, statuses: impl Iterator<Item = GroupStatus>) {
         let new = statuses
             .map(|status| ((status.file.clone(), status.name.clone()), Arc::new(status)))
             .collect();
         *self.groups.write().unwrap_or_else(PoisonError::into_inner) = new;
+        self.is_set.store(true, Ordering::Release);
     }
 
     pub(super) fn count(counter: &AtomicU64) {

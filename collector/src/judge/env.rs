@@ -18,6 +18,7 @@ use crate::collector::Store;
 use crate::state::StateDb;
 
 use super::board::Board;
+use super::timeline::{Look, Timeline};
 
 /// What evaluations are made with.
 #[derive(Clone, Debug)]
@@ -25,6 +26,7 @@ pub(super) struct Env {
     pub(super) store: Arc<Store>,
     pub(super) db: StateDb,
     pub(super) clock: Clock,
+    pub(super) timeline: Arc<Timeline>,
     pub(super) board: Arc<Board>,
     pub(super) tasks: TaskTracker,
     /// The collector stops: what is under way is not waited for.
@@ -55,6 +57,12 @@ pub(super) struct Asker {
 }
 
 impl Env {
+    /// By which time rules are evaluated now.
+    pub(super) fn look(&self) -> Look {
+        let (wall_ms, steady_ms) = (self.clock.wall_ms(), self.clock.steady_ms());
+        self.timeline.look(wall_ms, steady_ms)
+    }
+
     /// Does work on a thread that may block. The place is held until it has ended, also where it took
     /// too long and nobody waits for it any more.
     pub(super) async fn work<T: Send + 'static>(

@@ -2,14 +2,20 @@
 //!
 //! What a file may say is the crate `rules`'. Either all files are right, or everything that is wrong is
 //! said, with what could be read beside it: who starts goes on with that, who reloads does not.
+//!
+//! A shipped pack gives way to a file of its name: whoever copies one to change a threshold must not be
+//! told twice, by the copy and by the original, and an update may replace the original at any time.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rules::Problem;
 use rules::file::{Group, MAX_BYTES, RuleFile};
 
 use crate::glob;
+
+/// Where the shipped packs are, below the prefix of the installation.
+const SHIPPED: &str = "share/nightshift/rules";
 
 /// A group and the file that it stands in.
 #[derive(Clone, Debug)]
@@ -43,7 +49,7 @@ impl Files {
                 Err(wrong) => files.problems.push(wrong),
             }
         }
-        for path in paths {
+        for path in without_replaced(paths) {
             files.add(&path);
         }
         files
@@ -69,6 +75,22 @@ impl Files {
     }
 }
 
+/// Without the shipped packs of which there is an own one, or another shipped one, of the same name.
+fn without_replaced(paths: BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let is_shipped = |path: &PathBuf| {
+        path.parent()
+            .is_some_and(|folder| folder.ends_with(SHIPPED))
+    };
+    let (shipped, mut kept): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_shipped);
+    for path in shipped {
+        if !kept.iter().any(|one| one.file_name() == path.file_name()) {
+            kept.push(path);
+        }
+    }
+    kept.sort();
+    kept
+}
+
 /// Reads one file.
 pub(crate) fn load(file: &Path) -> Result<RuleFile, Vec<Problem>> {
     RuleFile::parse(&read(file)?)
@@ -87,4 +109,29 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Vec<Problem>> {
         )));
     }
     std::fs::read(file).map_err(|error| problem(format!("cannot read it: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shipped_pack_gives_way_to_a_file_of_its_name() {
+        let check = |paths: &[&str], expected: &[&str]| {
+            let kept = without_replaced(paths.iter().map(PathBuf::from).collect());
+            let expected: Vec<_> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(kept, expected, "{paths:?}");
+        };
+        let (own, other) = ("/etc/nightshift/rules/etl.yml", "/srv/team/etl.yml");
+        let shipped = "/usr/share/nightshift/rules/etl.yml";
+        let by_hand = "/usr/local/share/nightshift/rules/etl.yml";
+        let redis = "/usr/share/nightshift/rules/redis.yml";
+        check(&[own, redis, shipped], &[own, redis]);
+        check(&[by_hand, redis, shipped], &[by_hand, redis]);
+        check(&[own, by_hand, shipped], &[own]);
+        // Only shipped ones give way: two files of operators are two files.
+        check(&[own, other], &[own, other]);
+        check(&[shipped], &[shipped]);
+        check(&[], &[]);
+    }
 }

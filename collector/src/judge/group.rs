@@ -53,20 +53,22 @@ impl Group {
     /// Evaluates at each time of the schedule until told to stop; gives itself back.
     pub(super) async fn run(mut self, env: Arc<Env>, stop: CancellationToken) -> Self {
         let schedule = Schedule::new(self.interval, &self.file, &self.name);
-        let mut last_ms = schedule.latest(env.clock.wall_ms());
-        let mut skew_ms = env.clock.wall_ms() - env.clock.steady_ms();
+        let first = env.look();
+        let (mut now_ms, mut jumps_ms) = (first.now_ms, first.jumps_ms);
+        let mut last_ms = schedule.latest(now_ms);
         loop {
-            let wait = schedule.wait(last_ms, env.clock.wall_ms());
+            let wait = schedule.wait(last_ms, now_ms);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.cancelled() => return self,
             }
-            let now_ms = env.clock.wall_ms();
-            let moved_ms = now_ms - env.clock.steady_ms() - skew_ms;
-            if Duration::from_millis(moved_ms.unsigned_abs()) > CLOCK_STEP {
-                skew_ms += moved_ms;
-                last_ms = schedule.latest(last_ms.saturating_add(moved_ms));
-                self.shift(moved_ms);
+            let look = env.look();
+            now_ms = look.now_ms;
+            let jumped_ms = look.jumps_ms - jumps_ms;
+            if Duration::from_millis(jumped_ms.unsigned_abs()) > CLOCK_STEP {
+                jumps_ms = look.jumps_ms;
+                last_ms = schedule.latest(last_ms.saturating_add(jumped_ms));
+                self.shift(jumped_ms);
             }
             let at_ms = schedule.latest(now_ms);
             if at_ms <= last_ms {
@@ -79,6 +81,7 @@ impl Group {
             if self.evaluate(&env, at_ms).await.is_err() {
                 return self;
             }
+            now_ms = env.look().now_ms;
         }
     }
 
@@ -139,7 +142,7 @@ impl Group {
             };
             let (group, file) = (self.name.as_str(), self.file.as_str());
             let own = [("group", group), ("rule", slot.rule.name()), ("file", file)];
-            let severity = [(ALERT_NAME, FAILING), ("severity", "warning")];
+            let severity = [(ALERT_NAME, FAILING), ("severity", "medium")];
             let labels = Labels::from_pairs(own.into_iter().chain(severity));
             // After a restart it fires on at the first failure, though that is one of a new row.
             let fires = self.failing.state.alerts.get(&labels);

@@ -14,6 +14,9 @@ use store::read::{STALE, Sample};
 
 use crate::state::{EventRecord, Origin, Remembered, RuleChanges};
 
+/// How far the wall clock may move against the steady one before it counts as set.
+pub(super) const CLOCK_STEP: Duration = Duration::from_secs(5);
+
 /// How many events of a rule wait at the most while they cannot be saved. The oldest go first; what is
 /// is always saved whole.
 const MOST_UNSAVED: usize = 1_000;
@@ -210,6 +213,3 @@ fn durable(alert: &Alert) -> (&Labels, i64, Phase, Option<i64>, u32) {
 fn labels(series: &[LabelledValue]) -> BTreeSet<Labels> {
     series.iter().map(|one| one.labels.clone()).collect()
 }
-
-/// How far the wall clock may move against the steady one before it counts as set.
-pub(super) const CLOCK_STEP: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use store::labels::Labels;
 
-use super::{StateDb, StateError, outbox, text};
+use super::{StateDb, StateError, text};
 
 /// Which rule something belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,11 +97,12 @@ impl StateDb {
         for rule in &changes.rules {
             save_rule(&mut transaction, rule).await?;
         }
-        if !changes.events.is_empty() {
-            let first_id = save_events(&mut transaction, &changes.events).await?;
-            outbox::follow(&mut transaction, first_id, &changes.events).await?;
+        let newest = save_events(&mut transaction, &changes.events).await?;
+        transaction.commit().await?;
+        if let Some(newest) = newest {
+            self.newest.send_replace(newest);
         }
-        transaction.commit().await
+        Ok(())
     }
 
     /// All alerts, by the key of their rule.
@@ -218,15 +219,19 @@ async fn save_alert(
     Ok(())
 }
 
-/// Gives the number of the first; the others follow.
+/// Gives the number of the last, if there is one.
 async fn save_events(
     to: &mut SqliteConnection,
     events: &[EventRecord],
-) -> Result<i64, sqlx::Error> {
+) -> Result<Option<i64>, sqlx::Error> {
+    if events.is_empty() {
+        return Ok(None);
+    }
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
     let taken = "UPDATE counter SET value = value + $1 WHERE name = 'alert_event' RETURNING value";
     let taken = sqlx::query(taken).bind(count).fetch_one(&mut *to).await?;
-    let first_id = taken.try_get::<i64, _>(0)? - count + 1;
+    let last_id = taken.try_get::<i64, _>(0)?;
+    let first_id = last_id - count + 1;
     for (id, event) in (first_id..).zip(events) {
         sqlx::query(
             "INSERT INTO alert_event (id, at_ms, rule_key, group_name, rule_name, file, transition, \
@@ -248,7 +253,7 @@ async fn save_events(
         .execute(&mut *to)
         .await?;
     }
-    Ok(first_id)
+    Ok(Some(last_id))
 }
 
 /// What a transition is called, in the file and in the API.

@@ -90,6 +90,25 @@ impl StateDb {
         rows.iter().map(read).collect()
     }
 
+    /// The transitions that follow a number, in their order, so many at the most.
+    pub async fn events_after(&self, id: i64, limit: usize) -> Result<Vec<Told>, StateError> {
+        let rows = sqlx::query(
+            "SELECT id, at_ms, transition, group_name, rule_name, file, labels, annotations, value, \
+             active_at_ms, evidence FROM alert_event WHERE id > $1 ORDER BY id LIMIT $2",
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = rows.bind(id).bind(limit).fetch_all(&self.readers).await;
+        let rows = rows.and_then(|rows| rows.iter().map(read).collect());
+        rows.map_err(failed("read new transitions"))
+    }
+
+    /// When something came to pass last.
+    pub async fn newest_at_ms(&self) -> Result<Option<i64>, StateError> {
+        let row = sqlx::query("SELECT MAX(at_ms) FROM alert_event").fetch_one(&self.readers);
+        let newest = row.await.and_then(|row| row.try_get(0));
+        newest.map_err(failed("read the newest transition"))
+    }
+
     /// Forgets what is older; says how many transitions that were.
     pub async fn forget_before(&self, at_ms: i64) -> Result<u64, StateError> {
         let statement = sqlx::query("DELETE FROM alert_event WHERE at_ms < $1").bind(at_ms);

@@ -9,6 +9,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Row, SqlSafeStr};
+use tokio::sync::watch;
 
 use super::{FILE, StateDb, StateError};
 
@@ -19,8 +20,15 @@ const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 2;
 
 /// What came before; each is applied once, in this order, and never changed afterwards.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "alerts", include_str!("migrations/0001_alerts.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (1, "alerts", include_str!("migrations/0001_alerts.sql")),
+    (2, "notify", include_str!("migrations/0002_notify.sql")),
+    (
+        3,
+        "incidents",
+        include_str!("migrations/0003_incidents.sql"),
+    ),
+];
 
 /// SQLite's numbers for a file that is damaged, and for one that is no database.
 const DAMAGE: [&str; 2] = ["11", "26"];
@@ -85,7 +93,16 @@ impl StateDb {
                 source,
             })?;
         let readers = pool(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { writer, readers })
+        let newest = sqlx::query("SELECT value FROM counter WHERE name = 'alert_event'");
+        let newest = newest.fetch_one(&writer).await;
+        let newest = newest.and_then(|row| row.try_get::<i64, _>(0));
+        let newest = watch::Sender::new(newest.map_err(failed)?);
+        Ok(Self {
+            writer,
+            readers,
+            newest,
+            outbox: watch::Sender::new(0),
+        })
     }
 
     /// What is wrong with the file, if anything is.

@@ -179,3 +179,97 @@ async fn a_folder_that_is_not_there_is_no_damage() {
         .unwrap_err();
     assert!(matches!(error, StateError::Open { .. }), "{error:?}");
 }
+
+mod outbox {
+    use ::notify::alert::{Alert, Fingerprint};
+    use ::notify::config::{IntegrationId, Kind};
+    use ::notify::dispatch::{Telling, ToldAlert};
+    use ::notify::notification::{Notification, Reason};
+
+    use super::*;
+    use crate::state::outbox::{Keeping, NewRow, Outcome, enqueue};
+
+    fn integration() -> IntegrationId {
+        IntegrationId {
+            receiver: "a/b".to_owned(),
+            kind: Kind::Pagerduty,
+            index: 3,
+        }
+    }
+
+    fn row(key: &str, group: &str) -> NewRow {
+        let alert = Alert {
+            labels: labels("a"),
+            annotations: vec![("a".to_owned(), "\u{0}'\"".to_owned())],
+            starts_at_ms: 1,
+            ends_at_ms: None,
+            updated_at_ms: 2,
+            generator_url: String::new(),
+        };
+        let told = ToldAlert {
+            fingerprint: Fingerprint::of(&alert.labels),
+            event: Some(7),
+            is_firing: true,
+        };
+        NewRow {
+            telling: Telling {
+                integration: integration(),
+                notification: Notification {
+                    receiver: "a/b".to_owned(),
+                    group_key: group.to_owned(),
+                    group_labels: labels("a"),
+                    alerts: vec![alert],
+                    truncated: 0,
+                    at_ms: 5,
+                    external_url: String::new(),
+                    reason: Reason::Escalation,
+                },
+                alerts: vec![told],
+            },
+            key: key.to_owned(),
+            at_ms: 5,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_notification_is_there_if_its_cause_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, _) = StateDb::open(folder.path(), 0).await.unwrap();
+        let mut transaction = db.writer.begin().await.unwrap();
+        assert!(enqueue(&mut transaction, &row("k", "g")).await.unwrap());
+        transaction.rollback().await.unwrap();
+        assert_eq!(db.waiting(&integration(), 0, 9).await.unwrap(), []);
+        for is_new in [true, false] {
+            let mut transaction = db.writer.begin().await.unwrap();
+            let enqueued = enqueue(&mut transaction, &row("k", "g")).await.unwrap();
+            assert_eq!(enqueued, is_new);
+            transaction.commit().await.unwrap();
+        }
+        let waiting = db.waiting(&integration(), 0, 9).await.unwrap();
+        assert_eq!(waiting.len(), 1);
+        let letter = db.letter(waiting[0].id).await.unwrap().unwrap();
+        assert_eq!(
+            (letter.telling.clone(), letter.key.as_str()),
+            (row("k", "g").telling, "k")
+        );
+        assert_eq!(db.awaited().await.unwrap(), [integration()]);
+        db.failed(letter.id, 3, 77, "503").await.unwrap();
+        let waiting = db.waiting(&integration(), 0, 9).await.unwrap();
+        assert_eq!((waiting[0].attempts, waiting[0].next_try_ms), (3, Some(77)));
+        let outcome = Outcome::Delivered("202".to_owned());
+        db.done(&letter, &outcome, Keeping::Keyed, 99)
+            .await
+            .unwrap();
+        assert_eq!(db.letter(letter.id).await.unwrap(), None);
+        let told = &db.told_of(7, 7).await.unwrap()[&7][0];
+        assert_eq!((told.detail.as_str(), told.attempts), ("202", 4));
+        assert_eq!(db.delivered_since(&integration(), 99).await.unwrap(), 1);
+        let open = db.open_groups(&integration()).await.unwrap();
+        assert_eq!(open.groups["g"], None);
+        // Its group is no more, and the history that it belongs to is over.
+        assert_eq!(db.forget_notifications(100).await.unwrap(), 1);
+        let open = db.open_groups(&integration()).await.unwrap();
+        assert_eq!(open, crate::state::Open::default());
+        assert!(db.told_of(7, 7).await.unwrap().is_empty());
+    }
+}

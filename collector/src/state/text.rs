@@ -1,5 +1,8 @@
 //! How labels, annotations and numbers lie in columns.
 
+use std::collections::BTreeSet;
+
+use notify::alert::Fingerprint;
 use serde_json::{Map, Value};
 use store::labels::Labels;
 
@@ -45,4 +48,15 @@ pub(super) fn number(value: f64) -> String {
 /// The reverse.
 pub(super) fn read_number(text: &str) -> Option<f64> {
     text.parse().ok()
+}
+
+/// Identities of alerts as a JSON list.
+pub(super) fn fingerprints(fingerprints: &BTreeSet<Fingerprint>) -> String {
+    let texts = fingerprints.iter().map(|one| one.to_string().into());
+    Value::Array(texts.collect()).to_string()
+}
+
+/// The reverse.
+pub(super) fn read_fingerprints(text: &str) -> Option<BTreeSet<Fingerprint>> {
+    serde_json::from_str(text).ok()
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use wire::remote_write::compress;
 
 use crate::client::{Answer, encoded, get, now_ms, post, send};
-use crate::remote::peers::{Peer, free_address, spawn};
+use crate::peer::{self, Peer};
 use crate::remote::published::{self as p, label};
 use crate::server::{Server, until};
 
@@ -69,22 +69,16 @@ impl Both {
 
 /// Prometheus, which scrapes the collector and takes remote write in.
 fn prometheus(folder: &std::path::Path, server: &Server) -> Peer {
-    let address = free_address();
-    let config = folder.join("prometheus.yml");
-    let text = format!(
+    let config = format!(
         "scrape_configs:\n- job_name: tests\n  scrape_interval: 1s\n  static_configs:\n  \
          - targets: ['{}']\n",
         server.listen()
     );
-    std::fs::write(&config, text).unwrap();
-    let arguments = [
-        format!("--config.file={}", config.display()),
-        format!("--storage.tsdb.path={}", folder.join("theirs").display()),
-        format!("--web.listen-address={address}"),
-        "--web.enable-remote-write-receiver".to_owned(),
-        "--enable-feature=promql-per-step-stats".to_owned(),
+    let more = [
+        "--web.enable-remote-write-receiver",
+        "--enable-feature=promql-per-step-stats",
     ];
-    spawn("prometheus", &arguments, address)
+    peer::prometheus(folder, &config, &more)
 }
 
 /// Two counters of which one ends, a gauge, and what a target says of itself.

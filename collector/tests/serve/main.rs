@@ -3,6 +3,7 @@
 // Everything here is test code; the lint sees only functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+mod alertmanager;
 mod alerts;
 mod api;
 mod asking;
@@ -14,8 +15,11 @@ mod crash;
 mod grpc;
 mod hostile;
 mod http;
+mod incidents;
 mod life;
 mod limits;
+mod notify;
+mod peer;
 mod prometheus;
 mod query;
 mod remote;

@@ -1,57 +1,24 @@
 //! Beside a real Prometheus: it scrapes /federate, and both answer the same questions alike.
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::client::{Agent, PROTOBUF, batch, encoded, get, now_ms, post};
+use crate::peer::{self, Peer};
 use crate::server::{Server, until};
 
-struct Prometheus {
-    child: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Prometheus {
-    fn scraping(server: &Server) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("prometheus.yml");
-        let text = format!(
-            "scrape_configs:\n- job_name: federate\n  honor_labels: true\n  scrape_interval: 1s\n  metrics_path: /federate\n  params:\n    'match[]': ['{{job=\"tests\"}}']\n  static_configs:\n  - targets: ['{}']\n",
-            server.listen()
-        );
-        std::fs::write(&config, text).unwrap();
-        // Free a moment ago; Prometheus takes no port 0 that it would tell.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.path().join("data").display()
-            ))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus is needed: scripts/setup.sh installs it");
-        Self {
-            child,
-            address,
-            _folder: folder,
-        }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// Prometheus, which scrapes /federate.
+fn scraping(server: &Server, folder: &Path) -> Peer {
+    let config = format!(
+        "scrape_configs:\n- job_name: federate\n  honor_labels: true\n  scrape_interval: 1s\n  \
+         metrics_path: /federate\n  params:\n    'match[]': ['{{job=\"tests\"}}']\n  static_configs:\n  \
+         - targets: ['{}']\n",
+        server.listen()
+    );
+    peer::prometheus(folder, &config, &[])
 }
 
 async fn is_listening(address: SocketAddr) -> bool {
@@ -105,7 +72,8 @@ async fn both_answer_alike() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path()).await;
     store_probes(&server).await;
-    let prometheus = Prometheus::scraping(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let prometheus = scraping(&server, folder.path());
     let probes = encoded("{__name__=~\"probe_.*\"}");
     until("Prometheus has scraped all", async || {
         if !is_listening(prometheus.address).await {

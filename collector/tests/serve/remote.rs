@@ -1,7 +1,7 @@
 //! Remote write, in: what senders of both versions are told, what is stored, and what hostile bodies do.
 
 mod forward;
-pub(crate) mod peers;
+mod peers;
 pub(crate) mod published;
 
 use prost::Message;

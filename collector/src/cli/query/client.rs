@@ -1,5 +1,7 @@
 //! Asks a collector over its HTTP API, plain or with TLS.
 
+mod v2;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,14 +110,48 @@ impl Collector {
 
     /// The data of a successful answer to a path of the API. Waits for it on this thread.
     pub(in crate::cli) fn get(&self, path: &str, patience: Duration) -> Result<Value, Failure> {
+        let body = self.wait(Method::GET, path, String::new(), patience)?;
+        self.data(&body)
+    }
+
+    /// The same for a form that is sent.
+    pub(in crate::cli) fn post(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        patience: Duration,
+    ) -> Result<Value, Failure> {
+        let form = form.iter();
+        let form: Vec<String> = form
+            .map(|(name, value)| format!("{name}={}", encoded(value)))
+            .collect();
+        let body = self.wait(Method::POST, path, form.join("&"), patience)?;
+        self.data(&body)
+    }
+
+    /// The bytes of a successful answer that is no data of the API.
+    pub(in crate::cli) fn fetch(&self, path: &str, patience: Duration) -> Result<Bytes, Failure> {
+        self.wait(Method::GET, path, String::new(), patience)
+    }
+
+    fn wait(
+        &self,
+        method: Method,
+        path: &str,
+        form: String,
+        patience: Duration,
+    ) -> Result<Bytes, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::unreachable(format!("cannot start: {error}")))?;
         let path = format!("{}{path}", self.prefix);
-        let request = self.request(Method::GET, &path, String::new())?;
-        let body = runtime.block_on(self.answer(request, patience))?;
-        let mut told: Value = serde_json::from_slice(&body).map_err(|error| {
+        let request = self.request(method, &path, form)?;
+        runtime.block_on(self.answer(request, patience))
+    }
+
+    fn data(&self, body: &[u8]) -> Result<Value, Failure> {
+        let mut told: Value = serde_json::from_slice(body).map_err(|error| {
             Failure::unreachable(format!("{} answered no JSON: {error}", self.name()))
         })?;
         Ok(told["data"].take())
@@ -241,7 +277,7 @@ fn succeeded(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
     let message = text("error").unwrap_or_else(|| format!("the collector answered {status}"));
     let failure = match text("errorType").as_deref() {
         Some("bad_data") => Failure::usage(message),
-        Some("execution" | "timeout" | "canceled") => Failure::refused(message),
+        Some("execution" | "timeout" | "canceled" | "not_found") => Failure::refused(message),
         _ => Failure::unreachable(message),
     };
     Err(failure.with_detail(text("detail")).with_hint(text("hint")))

@@ -30,7 +30,7 @@ impl Failure {
         }
     }
 
-    pub(super) fn usage(message: impl Into<String>) -> Self {
+    pub(in crate::cli) fn usage(message: impl Into<String>) -> Self {
         Self::new(USAGE, message)
     }
 
@@ -38,7 +38,7 @@ impl Failure {
         Self::new(UNREACHABLE, message)
     }
 
-    pub(super) fn refused(message: impl Into<String>) -> Self {
+    pub(in crate::cli) fn refused(message: impl Into<String>) -> Self {
         Self::new(REFUSED, message)
     }
 
@@ -58,7 +58,7 @@ impl Failure {
         self
     }
 
-    pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
+    pub(in crate::cli) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
     }

@@ -82,9 +82,10 @@ fn shown_time((seconds, _): &Point) -> String {
     text.replace(".000Z", "Z").replace('T', " ")
 }
 
-/// A line break would tear the table apart, and a long text would push all else off the screen.
+/// A line break would tear the table apart, a long text would push all else off the screen, and what
+/// commands a terminal is not to come from a label that somebody else wrote.
 fn shortened(text: &str) -> String {
-    let line = text.replace(['\n', '\r', '\t'], " ");
+    let line = text.replace(char::is_control, " ");
     if line.chars().count() <= WIDEST {
         return line;
     }

@@ -1,12 +1,12 @@
 //! `/api/v1/rules` and `/api/v1/alerts` beside those of Debian's Prometheus, of the same rule file.
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::{Site, evaluated};
 use crate::client::get;
+use crate::peer::{self, Peer};
 use crate::server::until;
 
 const RULES: &str = r#"
@@ -29,46 +29,10 @@ groups:
   - {alert: Fails, expr: 'vector(1) / on() group_left() (label_replace(vector(1), "a", "b", "", "") or vector(1))'}
 "#;
 
-struct Peer {
-    child: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Peer {
-    fn start(site: &Site) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("prometheus.yml");
-        let text = format!("rule_files: ['{}']\n", site.rules().display());
-        std::fs::write(&config, text).unwrap();
-        // Free a moment ago; Prometheus takes no port 0 that it would tell.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.path().join("data").display()
-            ))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus is needed: scripts/setup.sh installs it");
-        Self {
-            child,
-            address,
-            _folder: folder,
-        }
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// Prometheus with the rules of the site.
+fn beside(site: &Site, folder: &Path) -> Peer {
+    let config = format!("rule_files: ['{}']\n", site.rules().display());
+    peer::prometheus(folder, &config, &[])
 }
 
 /// What differs from run to run: times and the wording of errors.
@@ -97,7 +61,8 @@ fn comparable(mut value: Value) -> Value {
 async fn both_tell_the_same_of_the_same_file() {
     let site = Site::new(RULES);
     let server = site.start().await;
-    let peer = Peer::start(&site);
+    let folder = tempfile::tempdir().unwrap();
+    let peer = beside(&site, folder.path());
     evaluated(&server, 6).await;
     until("Prometheus has evaluated all", async || {
         if tokio::net::TcpStream::connect(peer.address).await.is_err() {

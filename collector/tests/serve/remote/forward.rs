@@ -9,9 +9,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::peers::{Peer, free_address, spawn};
 use super::{V1, request_v1, series, write};
 use crate::client::{encoded, get, now_ms};
+use crate::peer::{Peer, free_address, spawn};
 use crate::server::{Server, until};
 use stub::{Got, Reply, Stub};
 

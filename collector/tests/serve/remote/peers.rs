@@ -1,60 +1,24 @@
 //! Real senders: Debian's Prometheus and vmagent push what they scrape.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
 use crate::client::{encoded, get};
+use crate::peer::{self, Peer, free_address, spawn};
 use crate::server::{Server, until};
-
-/// A program that ends with the test.
-pub(crate) struct Peer {
-    child: Child,
-    pub(crate) address: SocketAddr,
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// Free a moment ago; these programs take no port 0 that they would tell.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
-pub(crate) fn spawn(program: &str, arguments: &[String], address: SocketAddr) -> Peer {
-    let child = Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program} (scripts/setup.sh installs it): {error}"));
-    Peer { child, address }
-}
 
 /// Prometheus, which scrapes itself and writes to `server`.
 fn prometheus(folder: &Path, server: &Server) -> Peer {
     let address = free_address();
-    let config = folder.join("prometheus.yml");
-    let text = format!(
+    let config = format!(
         "global:\n  scrape_interval: 1s\nscrape_configs:\n- job_name: itself\n  static_configs:\n  \
          - targets: ['{address}']\nremote_write:\n- url: http://{}/api/v1/write\n  metadata_config:\n    \
          send_interval: 1s\n",
         server.listen()
     );
-    std::fs::write(&config, text).unwrap();
-    let arguments = [
-        format!("--config.file={}", config.display()),
-        format!("--storage.tsdb.path={}", folder.join("data").display()),
-        format!("--web.listen-address={address}"),
-    ];
-    spawn("prometheus", &arguments, address)
+    peer::prometheus_at(address, folder, &config, &[])
 }
 
 /// vmagent, which scrapes itself and writes to `server`.
