@@ -23,7 +23,8 @@ for unit in agent/*.service collector/*.service; do
   echo "installed $installed"
 done
 
-# The rule packs; a changed copy of an operator's belongs elsewhere, for these are replaced.
+# The rule packs, which the collector reads by itself from /usr and /usr/local. A changed copy of an operator's
+# belongs into /etc/nightshift/rules, where it takes the place of the pack: these here are replaced.
 for pack in rules/packs/*.yml rules/packs/README.md; do
   installed="$root/share/nightshift/rules/$(basename "$pack")"
   install -D -m 644 "$pack" "$installed"
@@ -36,6 +37,14 @@ for pair in agent/nightshift-agent.toml:agent.toml collector/nightshift.toml:nig
   [ -e "$installed" ] && continue
   install -D -m 644 "${pair%%:*}" "$installed"
   echo "installed $installed"
+  # Below another prefix the collector does not look for the packs by itself.
+  case "$prefix:$installed" in
+    /usr:* | /usr/local:*) ;;
+    *nightshift.toml)
+      files="\"/etc/nightshift/rules/*.yml\", \"$prefix/share/nightshift/rules/*.yml\""
+      sed -i "s#^\[rules\]#[rules]\nfiles = [$files]#" "$installed"
+      ;;
+  esac
 done
 
 # The agent's user. A package makes it when it is installed and not when it is built.

@@ -7,7 +7,8 @@ set -euo pipefail
 packages=(
   postgresql-15 postgresql-client-15 pgbouncer redis-server
   docker.io busybox-static
-  prometheus prometheus-node-exporter prometheus-postgres-exporter victoria-metrics
+  prometheus prometheus-alertmanager prometheus-node-exporter prometheus-postgres-exporter victoria-metrics
+  exim4-daemon-light
   radosgw ceph-mon ceph-osd openssl
   iproute2 procps libfaketime python3 python3-venv jq curl
   build-essential pkg-config nodejs npm

@@ -13,3 +13,4 @@ pub mod made;
 pub mod program;
 pub mod push;
 pub mod query;
+pub mod rules;

@@ -3,6 +3,7 @@
 //! `make test` runs a short round of each; `make soak` runs them for as long as one likes. A campaign
 //! is told its seed, so that what it found can be run again.
 
+pub mod alerts;
 pub mod fuzz;
 pub mod loss;
 mod small_disk;

@@ -6,6 +6,7 @@
 
 mod agent;
 mod binary;
+mod clock;
 mod collector;
 mod complaints;
 
@@ -21,6 +22,7 @@ use nix::sys::signal::Signal;
 
 pub use self::agent::{Agent, Config, Watched};
 pub use self::binary::locate;
+pub use self::clock::Clock;
 pub use self::collector::{Collector, Endpoints};
 pub use self::complaints::Complaints;
 use crate::lab::Account;

@@ -13,6 +13,7 @@ use crate::daemon::{Agent, Collector, Config, Watched};
 use crate::lab::Lab;
 use crate::lab::node::Node;
 use crate::lab::workload::Load;
+use crate::packs;
 
 /// What a person may choose about the lab.
 #[derive(Clone, Debug)]
@@ -73,10 +74,11 @@ impl Demo {
         let lab = scene.lab().await?;
         let free = TcpListener::bind(listen).is_ok();
         let listen = if free { listen } else { "127.0.0.1:0" };
-        let collector = Collector::start(lab.folder(), listen).await;
+        let rules = format!("[rules]\nfiles = [{:?}]\n", packs::pattern());
+        let collector = Collector::start_configured(lab.folder(), listen, &rules).await;
         let collector = collector.context("start the collector")?;
         collector.daemon().complaints().ignore();
-        let address = format!("http://{}", collector.endpoints()?.listen);
+        let address = collector.endpoints()?.listen;
         let agents = lab.nodes().map(|node| agent(&lab, node, &address));
         let agents = try_join_all(agents).await.context("start the agents")?;
         Ok(Self {
@@ -110,7 +112,10 @@ async fn agent(lab: &Lab, node: &Node, collector: &str) -> Result<Agent> {
         Watched::Node
     };
     let mut config = Config::for_node(lab, node, watched)?;
-    config.collectors.push(collector.to_owned());
+    config.collectors.push(format!("http://{collector}"));
+    if first {
+        config.scrape(collector);
+    }
     let agent = Agent::start(lab.folder(), &config).await?;
     agent.daemon().complaints().ignore();
     Ok(agent)

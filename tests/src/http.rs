@@ -61,6 +61,16 @@ pub async fn post(address: &str, path: &str, kind: &str, body: Bytes) -> Result<
     .await
 }
 
+/// Posts a body of remote write 1.0.
+pub async fn write(address: &str, body: Bytes) -> Result<Answer> {
+    let request = Request::post("/api/v1/write")
+        .header("content-type", "application/x-protobuf")
+        .header("content-encoding", "snappy")
+        .header("x-prometheus-remote-write-version", "0.1.0")
+        .body(Full::new(body))?;
+    exchange(address, request).await
+}
+
 /// Writes `text` as part of a query: what is not a letter or a digit is escaped.
 #[must_use]
 pub fn escape(text: &str) -> String {

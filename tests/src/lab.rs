@@ -21,6 +21,7 @@ pub mod redis;
 pub mod release;
 pub mod roles;
 pub mod session;
+pub mod strain;
 mod template;
 pub mod workload;
 

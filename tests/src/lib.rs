@@ -8,9 +8,12 @@
 //! - [`differential`]: the same samples and questions to Prometheus and to the collector.
 //! - [`wait`]: waiting on a state with a deadline, the only way in which a test waits.
 //! - [`http`]: asking the daemons.
+//! - [`receivers`]: those who are told of alerts, as their makers publish them, and a mailbox.
 //! - [`parity`] and [`tree`]: comparing with an exporter, and recorded folders to compare over.
 //! - [`campaign`]: faults in a random order, and an account that must balance.
 //! - [`bench`]: measuring what programs cost beside their peers.
+//! - [`packs`]: the shipped rules, and rules in a hurry.
+//! - [`told`]: what was told of alerts, and an exact account of it.
 //! - [`tidy`]: what a machine can see of the house style.
 
 pub mod bench;
@@ -20,8 +23,11 @@ pub mod demo;
 pub mod differential;
 pub mod http;
 pub mod lab;
+pub mod packs;
 pub mod parity;
+pub mod receivers;
 pub mod stage;
 pub mod tidy;
+pub mod told;
 pub mod tree;
 pub mod wait;

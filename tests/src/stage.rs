@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::daemon::{Agent, Collector, Config, Watched};
 use crate::lab::Lab;
@@ -36,6 +36,20 @@ impl Stage {
     /// A running lab with the agents that are so configured; where to ship to is added.
     pub async fn with(lab: Lab, configs: Vec<Config>) -> Result<Self> {
         let collector = Collector::start(lab.folder(), "127.0.0.1:0").await?;
+        Self::before(lab, collector, configs).await
+    }
+
+    /// The same with a collector configured by this TOML, which the first of the agents watches, too.
+    pub async fn judged(lab: Lab, mut configs: Vec<Config>, collector: &str) -> Result<Self> {
+        let collector = Collector::start_configured(lab.folder(), "127.0.0.1:0", collector).await?;
+        let first = configs
+            .first_mut()
+            .context("somebody watches the collector")?;
+        first.scrape(&collector.endpoints()?.listen);
+        Self::before(lab, collector, configs).await
+    }
+
+    async fn before(lab: Lab, collector: Collector, configs: Vec<Config>) -> Result<Self> {
         let mut agents = Vec::new();
         for mut config in configs {
             config.collectors = vec![format!("http://{}", collector.endpoints()?.listen)];

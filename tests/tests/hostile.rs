@@ -7,13 +7,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tests::bench::cost;
-use tests::daemon::{Agent, Config, Watched};
+use tests::daemon::{Agent, Clock, Config, Watched};
 use tests::lab::Lab;
 use tests::lab::builder::Builder;
 use tests::lab::docker::Docker;
@@ -243,49 +242,6 @@ async fn a_docker_socket_may_vanish_and_come_back() {
     trial.end().await;
 }
 
-/// An agent's clock, which a test sets.
-struct Clock {
-    file: PathBuf,
-}
-
-impl Clock {
-    const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-
-    /// Right at first; to be given to the agent of that configuration.
-    fn new(lab: &Lab, config: &mut Config) -> Self {
-        let library = Path::new(Self::LIBRARY);
-        assert!(
-            library.exists(),
-            "{library:?} is missing; scripts/setup.sh installs it"
-        );
-        let clock = Self {
-            file: lab.folder().path().join("clock"),
-        };
-        clock.set("+0");
-        let file = clock.file.display().to_string();
-        let variables = [
-            ("LD_PRELOAD", Self::LIBRARY),
-            ("FAKETIME_TIMESTAMP_FILE", &file),
-            // Looked at again after a second, so that not each look at the clock opens a file.
-            ("FAKETIME_CACHE_DURATION", "1"),
-            // A clock that is set leaves this one alone, and times of files are the kernel's.
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-            ("NO_FAKE_STAT", "1"),
-        ];
-        config.env = variables
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-        clock
-    }
-
-    /// Sets it that far from the right time, in one step.
-    fn set(&self, offset: &str) {
-        let written = self.file.with_extension("new");
-        fs::write(&written, offset).unwrap();
-        fs::rename(&written, &self.file).unwrap();
-    }
-}
-
 /// An agent in `/api/agents`, as far as clocks go.
 #[derive(Debug, Deserialize)]
 struct Listed {
@@ -335,11 +291,12 @@ impl Trial {
 async fn a_clock_may_step_back_an_hour_and_forward_a_day() {
     let lab = Lab::builder().customers(100).start().await.unwrap();
     let mut config = Config::for_node(&lab, lab.primary(), Watched::NodeAndHost).unwrap();
-    let clock = Clock::new(&lab, &mut config);
+    let clock = Clock::new(lab.folder()).unwrap();
+    config.env = clock.env();
     let trial = Trial::with(lab, config).await;
     trial.is_off_by(0.0).await;
     for (offset, seconds) in [("-3600", -3_600.0), ("+86400", 86_400.0), ("+0", 0.0)] {
-        clock.set(offset);
+        clock.set(offset).unwrap();
         trial.is_off_by(seconds).await;
     }
     trial.nothing_is_lost().await;

@@ -1,11 +1,13 @@
 //! Our collector and its peers as a benchmark sees them: started on a folder and a port of their own,
 //! ready, at rest, killed.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::cost::{self, Reading};
@@ -56,14 +58,21 @@ impl Program {
         }
     }
 
-    fn launch(self, folder: &Path, address: &str, settings: &str) -> Result<Launch> {
+    fn launch(self, folder: &Path, address: &str, setup: &Setup) -> Result<Launch> {
         let data = folder.join("data");
         let data = data.display();
+        let named = |name: &str, program: &Path| match setup.processors {
+            None => Launch::new(name, program, Account::Own),
+            // It replaces itself by the program, whose process id it had.
+            Some(count) => Launch::new(name, "taskset", Account::Own)
+                .args(["-c".to_owned(), format!("0-{}", count.get() - 1)])
+                .arg(program),
+        };
         Ok(match self {
             Self::Nightshift => {
                 let config = folder.join("nightshift.toml");
-                std::fs::write(&config, settings)?;
-                Launch::new("nightshift", built("nightshift")?, Account::Own)
+                std::fs::write(&config, &setup.nightshift)?;
+                named("nightshift", &built("nightshift")?)
                     .arg("serve")
                     .arg(format!("--config={}", config.display()))
                     .arg(format!("--data={data}"))
@@ -72,22 +81,31 @@ impl Program {
             }
             Self::Prometheus => {
                 let config = folder.join("prometheus.yml");
-                std::fs::write(&config, "global: {}\n")?;
-                Launch::new("prometheus", "/usr/bin/prometheus", Account::Own)
+                std::fs::write(&config, &setup.prometheus)?;
+                named("prometheus", Path::new("/usr/bin/prometheus"))
                     .arg(format!("--config.file={}", config.display()))
                     .arg(format!("--storage.tsdb.path={data}"))
                     .arg(format!("--web.listen-address={address}"))
                     .arg("--web.enable-remote-write-receiver")
                     .arg("--web.enable-admin-api")
             }
-            Self::VictoriaMetrics => {
-                Launch::new("victoria", "/usr/bin/victoria-metrics", Account::Own)
-                    .arg(format!("-storageDataPath={data}"))
-                    .arg(format!("-httpListenAddr={address}"))
-                    .arg("-retentionPeriod=1")
-            }
+            Self::VictoriaMetrics => named("victoria", Path::new("/usr/bin/victoria-metrics"))
+                .arg(format!("-storageDataPath={data}"))
+                .arg(format!("-httpListenAddr={address}"))
+                .arg("-retentionPeriod=1"),
         })
     }
+}
+
+/// How programs are started, beyond what they all need.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The configuration of ours.
+    pub nightshift: String,
+    /// The configuration of Prometheus.
+    pub prometheus: String,
+    /// How many processors they may use; all if nothing.
+    pub processors: Option<NonZero<usize>>,
 }
 
 /// A program that runs.
@@ -102,9 +120,18 @@ pub struct Running {
 impl Running {
     /// Starts one; `settings` are the configuration of ours.
     pub async fn start(program: Program, settings: &str) -> Result<Self> {
+        let setup = Setup {
+            nightshift: settings.to_owned(),
+            ..Setup::default()
+        };
+        Self::start_as(program, &setup).await
+    }
+
+    /// Starts one in a way of its own.
+    pub async fn start_as(program: Program, setup: &Setup) -> Result<Self> {
         let folder = Folder::new()?;
         let port = Port::claim()?;
-        let launch = program.launch(folder.path(), &address(&port), settings)?;
+        let launch = program.launch(folder.path(), &address(&port), setup)?;
         let process = folder.start(&launch)?;
         let running = Self {
             program,
@@ -149,6 +176,11 @@ impl Running {
             }
         }
         Ok(())
+    }
+
+    /// Has it read its configuration again.
+    pub fn reload(&self) -> Result<()> {
+        self.process.signal(Signal::SIGHUP)
     }
 
     /// Kills it.

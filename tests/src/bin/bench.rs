@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use tests::bench::{agent, disk, document, ingest, query};
+use tests::bench::{agent, disk, document, ingest, query, rules};
 
 /// Measures Nightshift beside its peers on this machine, in one run.
 #[derive(Parser)]
@@ -20,6 +20,9 @@ struct Options {
     /// How often exporters are scraped for samples to keep.
     #[arg(long, default_value_t = 600)]
     scrapes: u32,
+    /// Intervals of fifteen seconds over which rules are measured.
+    #[arg(long, default_value_t = 12)]
+    rounds: u32,
     /// Where the tables are written.
     #[arg(long, default_value = "docs/benchmarks.md")]
     write: PathBuf,
@@ -35,6 +38,8 @@ enum Benchmark {
     Disk,
     /// How long queries take beside theirs.
     Query,
+    /// What ten thousand rules cost beside Prometheus.
+    Rules,
 }
 
 #[tokio::main]
@@ -69,6 +74,10 @@ async fn main() -> Result<()> {
     if is_wanted(Benchmark::Query) {
         let table = query::run().await?;
         write(&options.write, "Queries", &table)?;
+    }
+    if is_wanted(Benchmark::Rules) {
+        let table = rules::run(options.rounds).await?;
+        write(&options.write, "Rules", &table)?;
     }
     Ok(())
 }

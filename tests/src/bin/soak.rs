@@ -1,22 +1,26 @@
 //! `make soak`: the long campaigns of faults and of random input. Writes what they came to to docs/soak.md.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tests::campaign::{fuzz, loss};
+use tests::campaign::{alerts, fuzz, loss};
 
 /// Runs the campaigns for as long as one likes.
 #[derive(Parser)]
 struct Options {
-    /// For how many minutes new campaigns are begun.
+    /// For how many minutes new campaigns of each kind are begun.
     #[arg(long, default_value_t = 30)]
     minutes: u64,
     /// Faults in a campaign.
     #[arg(long, default_value_t = 50)]
     rounds: u32,
+    /// Faults in a campaign of alerts.
+    #[arg(long, default_value_t = 200)]
+    alert_rounds: u32,
     /// The first campaign's seed; each further one has the next.
     #[arg(long, default_value_t = 1_000)]
     seed: u64,
@@ -57,11 +61,29 @@ async fn main() -> Result<()> {
         failed: 0,
     };
     report.add(&format!(
-        "# What the long campaigns found\n\nMade by `make soak ARGS=\"--minutes {} --rounds {} --seed {} \
-         --fuzz-seconds {}\"`{}.\n",
-        options.minutes, options.rounds, options.seed, options.fuzz_seconds, PROFILE
+        "# What the long campaigns found\n\nMade by `make soak ARGS=\"--minutes {} --rounds {} \
+         --alert-rounds {} --seed {} --fuzz-seconds {}\"`{}.\n",
+        options.minutes,
+        options.rounds,
+        options.alert_rounds,
+        options.seed,
+        options.fuzz_seconds,
+        PROFILE
     ))?;
-    losses(&options, &mut report).await?;
+    let loss = |seed| async move {
+        // Six collections a second for a minute and more.
+        let (rounds, away) = (options.rounds, 600);
+        loss::run(loss::Plan { rounds, seed, away }).await
+    };
+    let heading = "Loss: agent and collector killed, kept apart, the spool torn, its disk filled";
+    campaign(heading, &options, &mut report, loss).await?;
+    let alerts = |seed| async move {
+        // As many in all as anybody asked for, though each seed is a collector of its own.
+        let rounds = options.alert_rounds;
+        alerts::run(alerts::Plan { rounds, seed }).await
+    };
+    let heading = "Alerts: collector killed, its receiver away, reloads, a clock that is set";
+    campaign(heading, &options, &mut report, alerts).await?;
     properties(&options, &mut report).await?;
     std::fs::write(&options.write, &report.text)
         .with_context(|| format!("write {}", options.write.display()))?;
@@ -69,19 +91,17 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn losses(options: &Options, report: &mut Report) -> Result<()> {
-    report.add(
-        "\n## Loss: agent and collector killed, kept apart, the spool torn, its disk filled\n\n",
-    )?;
+/// Runs a campaign with one seed after another until its time is over.
+async fn campaign<O: Display, F: Future<Output = Result<O>>>(
+    heading: &str,
+    options: &Options,
+    report: &mut Report,
+    run: impl Fn(u64) -> F,
+) -> Result<()> {
+    report.add(&format!("\n## {heading}\n\n"))?;
     let end = Instant::now() + Duration::from_secs(options.minutes * 60);
     for seed in options.seed.. {
-        // Six collections a second for a minute and more.
-        let plan = loss::Plan {
-            rounds: options.rounds,
-            seed,
-            away: 600,
-        };
-        match loss::run(plan).await {
+        match run(seed).await {
             Ok(outcome) => report.add(&format!("- seed {seed}: balanced. {outcome}\n"))?,
             Err(error) => {
                 report.failed += 1;

@@ -41,11 +41,37 @@ impl Collector {
         Self::start_with(folder, listen, &off).await
     }
 
+    /// Starts a collector that is configured by this TOML, with the OTLP ports closed.
+    pub async fn start_configured(folder: &Arc<Folder>, listen: &str, text: &str) -> Result<Self> {
+        let file = folder.write("collector/nightshift.toml", text)?;
+        let file = file.display().to_string();
+        let words = [
+            "--otlp-grpc",
+            "off",
+            "--otlp-http",
+            "off",
+            "--config",
+            &file,
+        ];
+        Self::start_with(folder, listen, &words).await
+    }
+
     /// Starts a collector with further words on its command line.
     pub async fn start_with(folder: &Arc<Folder>, listen: &str, words: &[&str]) -> Result<Self> {
+        Self::start_under(folder, listen, words, &[]).await
+    }
+
+    /// The same in an environment of its own.
+    pub async fn start_under(
+        folder: &Arc<Folder>,
+        listen: &str,
+        words: &[&str],
+        env: &[(String, String)],
+    ) -> Result<Self> {
         let data = folder.path().join("collector/data");
         let daemon = Daemon::new(folder, "collector", "nightshift").await?;
         let daemon = daemon
+            .env(env)
             .args(["serve", "--listen", listen, "--data"])
             .args([&data])
             .args(words);

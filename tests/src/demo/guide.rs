@@ -43,6 +43,7 @@ impl Display for Section {
 pub(super) fn all(demo: &Demo) -> Result<String> {
     let collector = demo.collector.endpoints()?.listen;
     let mut text = format!("Nightshift watches {}\n", title(&demo.scene, &demo.lab));
+    text += &alerts(&collector).to_string();
     text += &look(&collector, demo).to_string();
     text += &enter(&demo.lab).to_string();
     text += &breakage(&demo.lab, Some(&collector)).to_string();
@@ -76,6 +77,24 @@ fn title(scene: &Scene, lab: &Lab) -> String {
         scene.load.rate,
         scene.load.burst,
     )
+}
+
+fn alerts(collector: &str) -> Section {
+    let mut section = Section::new("Alerts, of all that is in rules/packs");
+    // The collector's program lies beside this one.
+    let nightshift = std::env::current_exe().map(|program| program.with_file_name("nightshift"));
+    let nightshift = nightshift.unwrap_or_else(|_| "nightshift".into());
+    let ask = |words: &str| {
+        let nightshift = nightshift.display();
+        format!("{nightshift} {words} --collector http://{collector}")
+    };
+    section.line("what pends and fires", ask("alerts"));
+    section.line("every transition", ask("alerts history"));
+    section.line(
+        "all rules",
+        format!("curl -s http://{collector}/api/v1/rules"),
+    );
+    section
 }
 
 fn look(collector: &str, demo: &Demo) -> Section {
@@ -130,64 +149,126 @@ fn enter(lab: &Lab) -> Section {
     section
 }
 
+/// What can be broken: how, how it is mended, where it shows, and what is told of it.
+struct Breakage {
+    what: &'static str,
+    commands: Vec<String>,
+    selector: &'static str,
+    alert: &'static str,
+}
+
 fn breakage(lab: &Lab, collector: Option<&str>) -> Section {
     let mut section = Section::new("Break, and see it");
-    let primary = psql(lab.primary());
-    let mut tell = |label: &str, commands: &[String], selector: &str| {
-        let mut label = label.to_owned();
-        for command in commands {
+    let mut all = of_standbys(lab);
+    all.extend(of_primary(lab));
+    all.extend(of_containers(lab));
+    for breakage in all {
+        let mut label = breakage.what.to_owned();
+        for command in breakage.commands {
             section.line(std::mem::take(&mut label), command);
         }
         if let Some(collector) = collector {
-            section.line("", format!("  see: {}", federate(collector, selector)));
+            let seen = federate(collector, breakage.selector);
+            section.line("", format!("  see:  {seen}"));
+            section.line("", format!("  told: {}", breakage.alert));
         }
-    };
-    if let Some(replica) = lab.replicas().first().map(psql) {
-        let replay = |verb| format!(r#"{replica} -c "SELECT pg_wal_replay_{verb}()""#);
-        let lag = r#"{__name__=~"pg_replication_lag.*"}"#;
-        tell(
-            "a standby falls behind",
-            &[replay("pause"), replay("resume")],
-            lag,
-        );
     }
+    section
+}
+
+fn of_standbys(lab: &Lab) -> Vec<Breakage> {
+    let Some(node) = lab.replicas().first() else {
+        return Vec::new();
+    };
+    let replica = psql(node);
+    let replay = |verb| format!(r#"{replica} -c "SELECT pg_wal_replay_{verb}()""#);
+    let control = |verb| {
+        let (program, data) = (node.control(), node.data());
+        let (program, data, log) = (program.display(), data.display(), node.log_path());
+        let log = log.display();
+        format!("(cd {data} && runuser -u postgres -- {program} {verb} -m fast -D . -l {log})")
+    };
+    let stops = Breakage {
+        what: "a standby stops",
+        commands: vec![control("stop"), control("start")],
+        selector: "pg_up",
+        alert: "ReplicaDown, after 3 minutes",
+    };
+    let lags = Breakage {
+        what: "a standby falls behind",
+        commands: vec![replay("pause"), replay("resume")],
+        selector: r#"{__name__=~"pg_replication_lag.*"}"#,
+        alert: "ReplicationLagSeconds, after 7 minutes",
+    };
+    vec![stops, lags]
+}
+
+fn of_primary(lab: &Lab) -> Vec<Breakage> {
+    let primary = psql(lab.primary());
     let job = |on| {
         let update = format!("UPDATE audit.jobs SET enabled = {on}");
         format!(r#"{primary} warehouse -c "{update}""#)
     };
-    tell(
-        "the ETL job stops",
-        &[job("false"), job("true")],
-        "etl_last_success_age_seconds",
-    );
     let archive =
         |change| format!(r#"{primary} -c "ALTER SYSTEM {change}" -c "SELECT pg_reload_conf()""#);
-    let broken = [
-        archive("SET archive_command = 'false'"),
-        archive("RESET archive_command"),
-    ];
-    tell(
-        "archiving breaks",
-        &broken,
-        r#"{__name__=~"pg_stat_archiver_.+"}"#,
-    );
-    let lock = format!(r#"{primary} loans -c "BEGIN; LOCK payments; SELECT pg_sleep(60)""#);
-    tell(
-        "a session blocks others",
-        &[lock],
-        r#"{__name__=~"pg_(stat_activity|locks)_count"}"#,
-    );
+    let lock = r#"loans -c "BEGIN; LOCK payments; SELECT pg_sleep(300)""#;
     let hang = |signal| {
         let pids = format!("$(pgrep -f -- '-D {}')", lab.primary().data().display());
         format!("pkill -{signal} -P {pids}; kill -{signal} {pids}")
     };
-    tell("the primary hangs", &[hang("STOP"), hang("CONT")], "pg_up");
-    if let Ok(docker) = lab.docker() {
-        let docker = format!("docker -H unix://{}", docker.socket().display());
-        let run = format!("{docker} run -d --network none -m 16m lab/busybox tail /dev/zero");
-        tell("a container is killed", &[run], "container_last_oom_killed");
-    }
-    section
+    let etl = Breakage {
+        what: "the ETL job stops",
+        commands: vec![job("false"), job("true")],
+        selector: "etl_last_success_age_seconds",
+        alert: "EtlStale, after four missed runs and 5 minutes",
+    };
+    let archiving = Breakage {
+        what: "archiving breaks",
+        commands: vec![
+            archive("SET archive_command = 'false'"),
+            archive("RESET archive_command"),
+        ],
+        selector: r#"{__name__=~"pg_stat_archiver_.+"}"#,
+        alert: "ArchiverFailing, after 20 minutes",
+    };
+    let blocking = Breakage {
+        what: "a session blocks others",
+        commands: vec![format!("{primary} {lock}")],
+        selector: r#"{__name__=~"pg_(stat_activity|locks)_count"}"#,
+        alert: "PostgresSessionsBlocked, after 2 minutes",
+    };
+    let hanging = Breakage {
+        what: "the primary hangs",
+        commands: vec![hang("STOP"), hang("CONT")],
+        selector: "pg_up",
+        alert: "PostgresDown, after a minute",
+    };
+    vec![etl, archiving, blocking, hanging]
+}
+
+fn of_containers(lab: &Lab) -> Vec<Breakage> {
+    let Ok(docker) = lab.docker() else {
+        return Vec::new();
+    };
+    let docker = format!("docker -H unix://{}", docker.socket().display());
+    let killed = Breakage {
+        what: "a container is killed",
+        commands: vec![
+            format!("{docker} kill loans-web"),
+            format!("{docker} start loans-web"),
+        ],
+        selector: r#"container_state{name="loans-web"}"#,
+        alert: "ContainerStopped, after 2 minutes",
+    };
+    let greedy = Breakage {
+        what: "one runs out of memory",
+        commands: vec![format!(
+            "{docker} run -d --network none -m 16m lab/busybox tail /dev/zero"
+        )],
+        selector: "container_last_oom_killed",
+        alert: "ContainerStopped, after 2 minutes",
+    };
+    vec![killed, greedy]
 }
 
 fn files(lab: &Lab, demo: Option<&Demo>) -> Section {

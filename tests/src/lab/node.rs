@@ -70,6 +70,12 @@ impl Node {
         self.home().join(format!("{}.log", self.name))
     }
 
+    /// The program `pg_ctl` of its release.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.release.program("pg_ctl")
+    }
+
     /// A libpq connection string over the Unix socket, where no password is asked.
     #[must_use]
     pub fn dsn(&self, role: Role, database: &str) -> String {
@@ -230,6 +236,10 @@ impl Node {
 
     fn set_process(&self, process: Option<Process>) {
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = process;
+    }
+
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     pub(super) fn release(&self) -> &Release {

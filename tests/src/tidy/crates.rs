@@ -8,14 +8,19 @@ use serde::Deserialize;
 
 /// What each crate may depend on, as DESIGN and ARCHITECTURE.md draw it. A crate may also use what
 /// those use.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("wire", &[]),
     ("store", &["wire"]),
     ("query", &["store"]),
     ("rules", &["query"]),
+    ("notify", &["rules"]),
+    ("incidents", &["rules"]),
     ("runbooks", &["wire"]),
     ("nightshift-agent", &["wire", "runbooks"]),
-    ("nightshift", &["store", "query", "rules", "runbooks"]),
+    (
+        "nightshift",
+        &["store", "query", "notify", "incidents", "runbooks"],
+    ),
     ("tests", &["nightshift-agent", "nightshift"]),
 ];
 

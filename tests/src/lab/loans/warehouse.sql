@@ -12,7 +12,9 @@ CREATE SCHEMA audit;
 -- Switching a job off here is how an operator stops it without touching the machine that runs it.
 CREATE TABLE audit.jobs (
     job text PRIMARY KEY,
-    enabled boolean NOT NULL DEFAULT true
+    enabled boolean NOT NULL DEFAULT true,
+    -- How old its last success may be.
+    max_age interval NOT NULL DEFAULT '1 hour'
 );
 INSERT INTO audit.jobs VALUES ('payments');
 CREATE TABLE audit.etl_runs (
