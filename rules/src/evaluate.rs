@@ -179,7 +179,7 @@ fn vector(value: Value) -> Option<Vec<LabelledValue>> {
 }
 
 fn nameless(labels: &Labels) -> Labels {
-    Labels::from_pairs(labels.iter().filter(|(name, _)| *name != METRIC_NAME))
+    labels.filtered(|name| name != METRIC_NAME)
 }
 
 /// Writes the labels and annotations of a rule.

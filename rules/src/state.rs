@@ -32,6 +32,12 @@ use crate::file::AlertRule;
 
 use step::Step;
 
+/// The series that say which alerts pend and fire.
+pub const ALERTS: &str = "ALERTS";
+
+/// The series that say since when.
+pub const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+
 /// The alerts of a rule.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
@@ -216,11 +222,11 @@ impl State {
                 Labels::from_pairs(alert.labels.iter().chain(extra.iter().copied()))
             };
             series.push(LabelledValue {
-                labels: own(&[(METRIC_NAME, "ALERTS"), ("alertstate", state)]),
+                labels: own(&[(METRIC_NAME, ALERTS), ("alertstate", state)]),
                 value: 1.0,
             });
             series.push(LabelledValue {
-                labels: own(&[(METRIC_NAME, "ALERTS_FOR_STATE")]),
+                labels: own(&[(METRIC_NAME, ALERTS_FOR_STATE)]),
                 value: alert.active_at_ms.div_euclid(1_000) as f64,
             });
         }

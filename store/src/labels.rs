@@ -58,6 +58,25 @@ impl Labels {
         Self(scratch.as_str().into())
     }
 
+    /// Those of which the name is kept.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let mut text = String::with_capacity(self.0.len());
+        let mut rest = &*self.0;
+        while let Some((name, after_name)) = take_text(rest)
+            && let Some((_, after_value)) = take_text(after_name)
+        {
+            if keep(name) {
+                text.push_str(&rest[..rest.len() - after_value.len()]);
+            }
+            rest = after_value;
+        }
+        if text.len() == self.0.len() {
+            return self.clone();
+        }
+        Self(text.into())
+    }
+
     /// From the encoded form, as a file holds it; nothing if it is not one.
     #[must_use]
     pub fn from_encoded(text: &str) -> Option<Self> {

@@ -5,6 +5,7 @@ mod shape;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -23,12 +24,13 @@ pub struct Matcher {
 enum Test {
     Equal(String),
     NotEqual(String),
-    Matches(Pattern),
-    NotMatches(Pattern),
+    Matches(Arc<Pattern>),
+    NotMatches(Arc<Pattern>),
 }
 
-/// A pattern for whole values.
-#[derive(Clone, Debug)]
+/// A pattern for whole values; shared by clones of its matcher, for a regular expression that is cloned
+/// forgets what it learnt.
+#[derive(Debug)]
 struct Pattern {
     text: String,
     shape: Shape,
@@ -65,14 +67,14 @@ impl Matcher {
     /// `label=~"pattern"`.
     pub fn matches(label: impl Into<String>, pattern: &str) -> Result<Self, PatternError> {
         let label = label.into();
-        let test = Test::Matches(whole_value(&label, pattern)?);
+        let test = Test::Matches(whole_value(&label, pattern)?.into());
         Ok(Self { label, test })
     }
 
     /// `label!~"pattern"`.
     pub fn not_matches(label: impl Into<String>, pattern: &str) -> Result<Self, PatternError> {
         let label = label.into();
-        let test = Test::NotMatches(whole_value(&label, pattern)?);
+        let test = Test::NotMatches(whole_value(&label, pattern)?.into());
         Ok(Self { label, test })
     }
 
@@ -167,13 +169,13 @@ struct Remembered<'a> {
 }
 
 impl<'a> Remembering<'a> {
-    pub(crate) fn new(selector: &'a [Matcher]) -> Self {
+    pub(crate) fn new(selector: impl IntoIterator<Item = &'a Matcher>) -> Self {
         let remembered = |matcher| Remembered {
             matcher,
             verdicts: HashMap::new(),
         };
         Self {
-            matchers: selector.iter().map(remembered).collect(),
+            matchers: selector.into_iter().map(remembered).collect(),
         }
     }
 

@@ -324,10 +324,12 @@ impl Read for Memory {
         &self,
         selector: &[Matcher],
         range: TimeRange,
-        _: Aspect,
+        aspect: Aspect,
         max_samples: usize,
     ) -> Result<Vec<Series>, ReadError> {
-        self.read_state().head.select(selector, range, max_samples)
+        self.read_state()
+            .head
+            .select(selector, range, aspect, max_samples)
     }
 
     async fn series(

@@ -135,6 +135,8 @@ pub enum Aspect {
     /// Their values at some moments.
     #[default]
     Value,
+    /// Their value at the last moment: the newest sample is enough.
+    Newest,
     /// How far a counter rose.
     Counter,
     /// The lowest.
@@ -164,8 +166,8 @@ pub trait Read {
     }
 
     /// Like [`Read::select`], for somebody who makes `aspect` of the samples: where old samples are
-    /// thinned out, what is found has that aspect in common with them. A store that thins nothing out
-    /// need not know of it.
+    /// thinned out, what is found has that aspect in common with them. A store need not know of it that
+    /// thins nothing out and gives all samples where the newest are enough.
     fn select_aspect(
         &self,
         selector: &[Matcher],

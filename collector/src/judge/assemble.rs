@@ -85,7 +85,7 @@ impl Before {
             file: file.to_owned(),
         });
         Slot {
-            reads: Reads::of(&rule),
+            reads: Arc::new(Reads::of(&rule)),
             rule: Arc::new(rule),
             kept,
             report,

@@ -31,8 +31,9 @@ pub(super) fn gather(asker: &Asker, query: &Query, events: &[Event], at_ms: i64)
         let (lookback, most) = (asker.options.lookback, asker.options.max_samples);
         let selected = instant::select(&*asker.store, &matchers, at_ms, lookback, most);
         match asker.wait(selected) {
-            Ok(selected) => found.extend(selected),
+            Ok(Ok(selected)) => found.extend(selected),
             // The transition counts all the same; that its evidence is missing is said beside it.
+            Ok(Err(error)) => failures.push(error.to_string()),
             Err(error) => failures.push(error.to_string()),
         }
     }

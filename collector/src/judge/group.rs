@@ -5,8 +5,10 @@
 //! be written, evaluation goes on in memory, and everything that is not saved is tried again with the
 //! next evaluation.
 
+mod batch;
 mod rule;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -107,23 +109,30 @@ impl Group {
         let written_ms = at_ms - i64::try_from(self.query_offset.as_millis()).unwrap_or(i64::MAX);
         let mut rows: Vec<Row> = Vec::new();
         self.tally.samples = 0;
-        for place in 0..self.slots.len() {
-            let slot = &self.slots[place];
-            if rows
-                .iter()
-                .any(|row| slot.reads.reads(row.labels.metric_name()))
-            {
+        let mut place = 0;
+        while let Some(slot) = self.slots.get(place) {
+            let names = rows.iter().map(|row| row.labels.metric_name());
+            let mut unwritten: BTreeSet<&str> = names.collect();
+            if unwritten.iter().any(|name| slot.reads.reads(name)) {
                 self.write(env, std::mem::take(&mut rows)).await;
+                unwritten = BTreeSet::new();
             }
-            let outcome = self.evaluate_rule(env, place, at_ms).await?;
-            let slot = &mut self.slots[place];
-            self.tally.evaluations += 1;
-            match outcome {
-                Some(given) => {
-                    self.tally.samples += given.len();
-                    rows.extend(slot.kept.rows(&given, written_ms));
+            let unwritten = unwritten.into_iter().map(str::to_owned).collect();
+            let outcomes = self.evaluate_batch(env, place, unwritten, at_ms).await?;
+            if outcomes.is_empty() {
+                return Err(Undone::Stopping);
+            }
+            let done = self.slots.iter_mut().skip(place).zip(outcomes);
+            for (slot, outcome) in done {
+                place += 1;
+                self.tally.evaluations += 1;
+                match slot.apply(outcome, at_ms, (&self.file, &self.name)) {
+                    Some(given) => {
+                        self.tally.samples += given.len();
+                        rows.extend(slot.kept.rows(&given, written_ms));
+                    }
+                    None => self.tally.failures += 1,
                 }
-                None => self.tally.failures += 1,
             }
         }
         rows.extend(self.judge_failing(at_ms));

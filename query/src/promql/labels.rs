@@ -8,26 +8,17 @@ use super::print::quote;
 
 /// Only the labels of these names.
 pub(crate) fn keep(labels: &Labels, names: &[String]) -> Labels {
-    Labels::from_pairs(
-        labels
-            .iter()
-            .filter(|(name, _)| names.iter().any(|known| known == name)),
-    )
+    labels.filtered(|name| names.iter().any(|known| known == name))
 }
 
 /// All labels but those of these names.
 pub(crate) fn without(labels: &Labels, names: &[String]) -> Labels {
-    Labels::from_pairs(
-        labels
-            .iter()
-            .filter(|(name, _)| names.iter().all(|known| known != name)),
-    )
+    labels.filtered(|name| names.iter().all(|known| known != name))
 }
 
 /// All labels but the metric's name and those of these names.
 pub(crate) fn without_name_and(labels: &Labels, names: &[String]) -> Labels {
-    let stays = |name: &str| name != METRIC_NAME && names.iter().all(|known| known != name);
-    Labels::from_pairs(labels.iter().filter(|(name, _)| stays(name)))
+    labels.filtered(|name| name != METRIC_NAME && names.iter().all(|known| known != name))
 }
 
 /// With a label set; an empty value takes it away.

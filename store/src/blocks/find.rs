@@ -228,7 +228,7 @@ impl Part {
 
     fn find(&self, selectors: &[Selector], range: TimeRange, found: &mut Vec<Entry>) {
         let is_every = selectors.is_empty();
-        let mut selectors: Vec<_> = selectors.iter().map(|one| Remembering::new(one)).collect();
+        let mut selectors: Vec<_> = selectors.iter().map(Remembering::new).collect();
         for entry in &self.entries {
             let reaches = entry.first_ms <= range.to_ms && range.from_ms <= entry.last_ms;
             let mut any = selectors.iter_mut();

@@ -94,7 +94,7 @@ pub(super) fn samples(lines: &[Line], aspect: Aspect, budget: usize) -> Vec<Samp
     match aspect {
         Aspect::Min => at_ends(lines, |line| line.min),
         Aspect::Max => at_ends(lines, |line| line.max),
-        Aspect::Value => values(lines),
+        Aspect::Value | Aspect::Newest => values(lines),
         Aspect::Average => averages(lines, budget),
         Aspect::Counter => counter(lines),
     }

@@ -10,7 +10,7 @@ use super::{anonymous, from_agent, row};
 use crate::append::{Append, Delivery, Outcome, Row};
 use crate::labels::Labels;
 use crate::matcher::Matcher;
-use crate::read::{Read, TimeRange};
+use crate::read::{Aspect, Read, Sample, TimeRange};
 
 /// One step of a scenario; indices stand for a handful of runs.
 #[derive(Clone, Debug)]
@@ -191,7 +191,20 @@ async fn play<S: Append + Read>(
                 )
             })
             .collect();
-        prop_assert_eq!(read, model.read(question));
+        let expected = model.read(question);
+        prop_assert_eq!(&read, &expected);
+        let newest = store.select_aspect(selector, *range, Aspect::Newest, usize::MAX);
+        let newest: Vec<_> = newest.await.unwrap();
+        let last = |samples: &[Sample]| samples.last().map(|s| (s.at_ms, s.value));
+        let newest: Vec<_> = newest
+            .iter()
+            .map(|s| (&s.labels, last(&s.samples)))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(l, s)| (l, s.last().copied()))
+            .collect();
+        prop_assert_eq!(newest, expected);
     }
     Ok(())
 }

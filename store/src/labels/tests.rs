@@ -13,6 +13,9 @@ proptest! {
             model.insert(name, value);
         }
         model.retain(|_, value| !value.is_empty());
+        let short = |name: &str| name.len() < 30;
+        let kept = Labels::from_pairs(model.clone().into_iter().filter(|(name, _)| short(name)));
+        prop_assert_eq!(labels.filtered(short), kept);
         prop_assert_eq!(labels.iter().collect::<Vec<_>>(), model.into_iter().collect::<Vec<_>>());
         prop_assert_eq!(Labels::from_encoded(labels.as_encoded()), Some(labels));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::append::{Delivery, Row, millis};
 use crate::labels::{Labels, METRIC_NAME};
 use crate::matcher::Matcher;
-use crate::read::{Metadata, ReadError, Sample, Selector, Series, TimeRange};
+use crate::read::{Aspect, Metadata, ReadError, Sample, Selector, Series, TimeRange};
 
 use super::cardinality::Cardinality;
 use super::generations::Generations;
@@ -226,15 +226,18 @@ impl Head {
         &self,
         selector: &[Matcher],
         range: TimeRange,
+        aspect: Aspect,
         max_samples: usize,
     ) -> Result<Vec<Series>, ReadError> {
         let mut found = Vec::new();
         let mut budget = max_samples;
         for held in self.index.find(selector) {
-            let samples = held
-                .samples_in(range, budget)
-                .ok_or(ReadError::TooManySamples { limit: max_samples })?;
-            budget -= samples.len();
+            let samples = match aspect {
+                Aspect::Newest => held.newest_in(range).into_iter().collect(),
+                _ => held.samples_in(range),
+            };
+            let left = budget.checked_sub(samples.len());
+            budget = left.ok_or(ReadError::TooManySamples { limit: max_samples })?;
             if !samples.is_empty() {
                 found.push(Series {
                     labels: held.labels.clone(),

@@ -37,6 +37,19 @@ struct Sealed {
     bytes: Box<[u8]>,
 }
 
+impl Span {
+    /// How many of its samples are in `range`, should they be evenly spread: room that is made at once.
+    fn share(&self, count: u32, range: TimeRange) -> usize {
+        let all = usize::try_from(count).unwrap_or(usize::MAX);
+        let length_ms = i128::from(self.last_ms) - i128::from(self.first_ms);
+        let within_ms = i128::from(range.to_ms.min(self.last_ms))
+            - i128::from(range.from_ms.max(self.first_ms));
+        let share = (within_ms * i128::from(count)).checked_div(length_ms);
+        let share = share.and_then(|share| usize::try_from(share).ok());
+        share.map_or(all, |share| all.min(share + 1))
+    }
+}
+
 impl Held {
     pub(super) fn new(labels: Labels) -> Self {
         Self {
@@ -118,13 +131,13 @@ impl Held {
 
     /// The time of its newest sample.
     pub(super) fn newest_ms(&self) -> Option<i64> {
-        self.spans(u32::MAX).map(|(span, _)| span.last_ms).max()
+        self.spans(u32::MAX).map(|(span, ..)| span.last_ms).max()
     }
 
     /// From when to when each of its spans goes.
     pub(super) fn extents(&self) -> impl Iterator<Item = (i64, i64)> {
         self.spans(u32::MAX)
-            .map(|(span, _)| (span.first_ms, span.last_ms))
+            .map(|(span, ..)| (span.first_ms, span.last_ms))
     }
 
     /// Whether something of it is in that generation or before.
@@ -134,13 +147,28 @@ impl Held {
 
     pub(super) fn reaches(&self, range: TimeRange) -> bool {
         self.spans(u32::MAX)
-            .any(|(span, _)| span.first_ms <= range.to_ms && range.from_ms <= span.last_ms)
+            .any(|(span, ..)| span.first_ms <= range.to_ms && range.from_ms <= span.last_ms)
     }
 
-    /// The samples in `range`, or nothing if they are more than `budget`.
-    pub(super) fn samples_in(&self, range: TimeRange, budget: usize) -> Option<Vec<Sample>> {
-        let samples = self.gather(u32::MAX, range);
-        (samples.len() <= budget).then_some(samples)
+    /// The samples in `range`.
+    pub(super) fn samples_in(&self, range: TimeRange) -> Vec<Sample> {
+        self.gather(u32::MAX, range)
+    }
+
+    /// The newest sample in `range`. It is at hand unless there are later ones.
+    pub(super) fn newest_in(&self, range: TimeRange) -> Option<Sample> {
+        if let Some((at_ms, bits)) = self.chunk.last()
+            && range.contains(at_ms)
+            && !self.open.unsorted
+            && self
+                .sealed
+                .iter()
+                .all(|sealed| sealed.span.last_ms <= at_ms)
+        {
+            let value = f64::from_bits(bits);
+            return Some(Sample { at_ms, value });
+        }
+        self.gather(u32::MAX, range).last().copied()
     }
 
     /// All samples up to that generation.
@@ -157,10 +185,11 @@ impl Held {
     fn gather(&self, through: u32, range: TimeRange) -> Vec<Sample> {
         let mut samples: Vec<Sample> = Vec::new();
         let mut in_order = true;
-        for (span, packed) in self.spans(through) {
+        for (span, count, packed) in self.spans(through) {
             if span.last_ms < range.from_ms || range.to_ms < span.first_ms {
                 continue;
             }
+            samples.reserve(span.share(count, range));
             let joint = samples.len();
             let all = packed.map(|(at_ms, value)| Sample { at_ms, value });
             samples.extend(all.filter(|sample| range.contains(sample.at_ms)));
@@ -180,14 +209,13 @@ impl Held {
         samples
     }
 
-    fn spans(&self, through: u32) -> impl Iterator<Item = (Span, Samples<'_>)> {
-        let sealed = self
-            .sealed
-            .iter()
-            .map(|sealed| (sealed.span, Samples::of(&sealed.bytes)));
-        let open = (self.chunk.count() > 0).then(|| (self.open, self.chunk.samples()));
+    fn spans(&self, through: u32) -> impl Iterator<Item = (Span, u32, Samples<'_>)> {
+        let sealed = self.sealed.iter();
+        let sealed = sealed.map(|sealed| (sealed.span, sealed.count, Samples::of(&sealed.bytes)));
+        let count = self.chunk.count();
+        let open = (count > 0).then(|| (self.open, count, self.chunk.samples()));
         sealed
             .chain(open)
-            .filter(move |(span, _)| span.generation <= through)
+            .filter(move |(span, ..)| span.generation <= through)
     }
 }

@@ -11,7 +11,7 @@ use crate::matcher::{Matcher, Remembering};
 use crate::paged::Paged;
 
 use super::held::Held;
-use super::postings::{Postings, SeriesId};
+use super::postings::{Postings, SeriesId, is_settled};
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -102,8 +102,9 @@ impl Index {
     }
 
     pub(super) fn find<'a>(&'a self, selector: &'a [Matcher]) -> impl Iterator<Item = &'a Held> {
-        let mut remembering = Remembering::new(selector);
         let candidates = self.postings.candidates(selector);
+        let unsettled = selector.iter().filter(|matcher| !is_settled(matcher));
+        let mut remembering = Remembering::new(unsettled);
         let every = candidates.is_none().then(|| self.values());
         candidates
             .into_iter()

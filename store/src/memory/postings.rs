@@ -113,10 +113,12 @@ impl Postings {
     }
 
     /// A superset of the series that the selector finds, each once, ascending; nothing where no matcher
-    /// narrows them down. The caller checks each.
+    /// narrows them down. The caller checks each by the matchers that are not [`is_settled`].
     pub(super) fn candidates(&self, selector: &[Matcher]) -> Option<Vec<SeriesId>> {
         let narrowing = || selector.iter().filter(|matcher| !matcher.accepts(""));
-        let mut by_value: Vec<Vec<&[SeriesId]>> = narrowing()
+        let mut by_value: Vec<Vec<&[SeriesId]>> = selector
+            .iter()
+            .filter(|matcher| is_settled(matcher))
             .filter_map(|matcher| Some(self.with_values(matcher, matcher.only_values()?)))
             .collect();
         by_value.sort_by_key(|lists| lists.iter().map(|ids| ids.len()).sum::<usize>());
@@ -124,8 +126,8 @@ impl Postings {
         if let Some(fewest) = by_value.next() {
             let mut ids = union(&fewest);
             for lists in by_value {
-                let bears = |id: &SeriesId| lists.iter().any(|ids| ids.binary_search(id).is_ok());
-                ids.retain(bears);
+                let mut lists: Vec<Ascending<'_>> = lists.into_iter().map(Ascending).collect();
+                ids.retain(|id| lists.iter_mut().any(|ids| ids.has(*id)));
             }
             return Some(ids);
         }
@@ -152,6 +154,29 @@ impl Postings {
             .filter(|(value, _)| matcher.accepts(value))
             .map(|(_, ids)| ids.as_slice())
             .collect()
+    }
+}
+
+/// Whether [`Postings::candidates`] are only series that the matcher lets pass.
+pub(super) fn is_settled(matcher: &Matcher) -> bool {
+    !matcher.accepts("") && matcher.only_values().is_some()
+}
+
+/// What is left of a list that is asked for ascending ids.
+struct Ascending<'a>(&'a [SeriesId]);
+
+impl Ascending<'_> {
+    /// Whether it has an id; those before are left behind. The next one is nearly always near, so the
+    /// steps to it grow from one.
+    fn has(&mut self, id: SeriesId) -> bool {
+        let mut reach = 1;
+        while self.0.get(reach).is_some_and(|far| *far <= id) {
+            reach *= 2;
+        }
+        let near = self.0.get(..=reach).unwrap_or(self.0);
+        let before = near.partition_point(|known| *known < id);
+        self.0 = &self.0[before..];
+        self.0.first() == Some(&id)
     }
 }
 

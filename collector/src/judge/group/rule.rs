@@ -1,17 +1,12 @@
-//! One rule of a group: evaluated on a thread that may block, and what came of it.
+//! One rule of a group, and what becomes of it when it was evaluated.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use query::promql::{LabelledValue, Query};
-use rules::evaluate::{Evaluation, EvaluationError};
+use query::promql::LabelledValue;
 use rules::file::Rule;
-use rules::state::{Event, State, Timing};
 
-use super::Group;
+use super::batch::{Done, Outcome};
 use crate::judge::board::{Health, Report, RuleStatus};
-use crate::judge::env::{Asker, Env, Undone};
-use crate::judge::evidence;
 use crate::judge::kept::Kept;
 use crate::judge::reads::Reads;
 
@@ -19,32 +14,9 @@ use crate::judge::reads::Reads;
 #[derive(Debug)]
 pub(in crate::judge) struct Slot {
     pub(in crate::judge) rule: Arc<Rule>,
-    pub(in crate::judge) reads: Reads,
+    pub(in crate::judge) reads: Arc<Reads>,
     pub(in crate::judge) kept: Kept,
     pub(in crate::judge) report: Report,
-}
-
-/// What came of a rule.
-enum Done {
-    /// The series of a recording rule.
-    Recorded(Vec<LabelledValue>),
-    /// An alerting rule went one step.
-    Stepped {
-        next: State,
-        events: Vec<Event>,
-        evidence: Vec<String>,
-        template_errors: Vec<String>,
-    },
-}
-
-/// What an evaluation is made from, on another thread.
-struct Task {
-    rule: Arc<Rule>,
-    state: Arc<State>,
-    at_ms: i64,
-    query_offset: std::time::Duration,
-    limit: Option<usize>,
-    env: Env,
 }
 
 impl Slot {
@@ -57,44 +29,18 @@ impl Slot {
     }
 }
 
-impl Group {
-    /// The series that the rule gives; nothing where it failed.
-    pub(super) async fn evaluate_rule(
-        &mut self,
-        env: &Env,
-        place: usize,
-        at_ms: i64,
-    ) -> Result<Option<Vec<LabelledValue>>, Undone> {
-        let slot = &self.slots[place];
-        let task = Task {
-            rule: Arc::clone(&slot.rule),
-            state: Arc::clone(&slot.kept.state),
-            at_ms,
-            query_offset: self.query_offset,
-            limit: self.limit,
-            env: env.clone(),
-        };
-        let began = Instant::now();
-        let done = match env.work(move |asker| task.evaluate(asker)).await {
-            Ok(done) => done.map_err(|error| error.to_string()),
-            Err(Undone::Failed(error)) => Err(error),
-            Err(Undone::Stopping) => return Err(Undone::Stopping),
-        };
-        let slot = &mut self.slots[place];
-        slot.report.evaluation_time = began.elapsed();
-        slot.report.last_evaluation_ms = Some(at_ms);
-        Ok(slot.apply(done, (&self.file, &self.name)))
-    }
-}
-
 impl Slot {
-    fn apply(
+    /// Goes on with what came of it; gives the series that it gave, or nothing where it failed.
+    pub(super) fn apply(
         &mut self,
-        done: Result<Done, String>,
+        outcome: Outcome,
+        at_ms: i64,
         (file, group): (&str, &str),
     ) -> Option<Vec<LabelledValue>> {
+        self.report.evaluation_time = outcome.took;
+        self.report.last_evaluation_ms = Some(at_ms);
         let rule = self.rule.name();
-        let given = match done {
+        let given = match outcome.done {
             Err(error) => {
                 if self.report.failures == 0 {
                     tracing::warn!(file, group, rule, error, "a rule failed");
@@ -126,35 +72,5 @@ impl Slot {
         self.report.failures = 0;
         self.report.last_error = None;
         Some(given)
-    }
-}
-
-impl Task {
-    fn evaluate(&self, asker: &Asker) -> Result<Done, EvaluationError> {
-        let ask = |query: &Query, at_ms: i64| asker.ask(query, at_ms);
-        let evaluation = Evaluation {
-            ask: &ask,
-            at_ms: self.at_ms,
-            query_offset: self.query_offset,
-            limit: self.limit,
-            external_labels: &self.env.external_labels,
-            external_url: &self.env.external_url,
-        };
-        match &*self.rule {
-            Rule::Record(rule) => evaluation.record(rule).map(Done::Recorded),
-            Rule::Alert(rule) => {
-                let judged = evaluation.judge(rule, &self.state)?;
-                let timing = Timing::from(rule);
-                let (next, events) = self.state.next(&timing, judged.judgement, self.at_ms);
-                let offset = i64::try_from(self.query_offset.as_millis()).unwrap_or(i64::MAX);
-                let at_ms = self.at_ms.saturating_sub(offset);
-                Ok(Done::Stepped {
-                    evidence: evidence::gather(asker, &rule.expr, &events, at_ms),
-                    next,
-                    events,
-                    template_errors: judged.template_errors,
-                })
-            }
-        }
     }
 }

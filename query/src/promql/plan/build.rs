@@ -211,7 +211,12 @@ impl Builder {
             let message = "anchored modifier can only be used with range selectors";
             return Err(QueryError::Invalid(message.to_owned()));
         }
-        self.select(selector, period, self.settings.lookback_ms, Aspect::Value)
+        let is_moment = period.from_ms == period.to_ms;
+        let aspect = match selector.extension {
+            Extension::None if is_moment => Aspect::Newest,
+            _ => Aspect::Value,
+        };
+        self.select(selector, period, self.settings.lookback_ms, aspect)
     }
 
     /// Notes what to load: all that the selection looks at over the period, and no more.
