@@ -10,6 +10,7 @@ use notify::config::Config;
 use notify::template::Templates;
 use rules::Problem;
 
+use crate::config::notify::{NotifyConfig, USUAL_FILE};
 use crate::glob;
 use crate::judge::files::read;
 
@@ -24,6 +25,21 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// What is hardly meant, each as one text with its place.
     pub notes: Vec<String>,
+}
+
+/// The file that the configuration names, or the usual one; nothing where none was named and that is not
+/// there.
+#[must_use]
+pub fn file(config: &NotifyConfig) -> Option<&Path> {
+    let usual = || Some(Path::new(USUAL_FILE)).filter(|usual| usual.exists());
+    config.config.as_deref().or_else(usual)
+}
+
+/// Everything that is wrong with that file and the templates that it names.
+#[must_use]
+pub fn problems(config: &NotifyConfig) -> Vec<String> {
+    let read = file(config).map(Loaded::read);
+    read.and_then(Result::err).unwrap_or_default()
 }
 
 impl Loaded {

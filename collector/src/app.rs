@@ -103,7 +103,8 @@ async fn run_logged(
     let (judge, clock) = (Arc::new(judge), Clock::start());
     let notifier = Arc::new(Notifier::new(&config, Arc::clone(&counters.notify)));
     let (seen, tells) = (Arc::clone(&judge), Arc::clone(&notifier));
-    let incidents = Arc::new(Incidents::new(&config, clock, seen, tells));
+    let counted = Arc::clone(&counters.incidents);
+    let incidents = Arc::new(Incidents::new(&config, clock, seen, tells, counted));
     notifier.hold_repeats(incidents.acknowledged());
     let mut app = App {
         authority: Arc::new(authority),

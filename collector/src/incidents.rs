@@ -7,6 +7,7 @@
 //! follow from it: a crash repeats nothing and loses nothing.
 
 mod charts;
+mod counters;
 mod facts;
 mod files;
 mod follow;
@@ -32,6 +33,7 @@ use crate::notify::{Acknowledged, Notifier};
 use crate::state::incidents::Opening;
 use crate::state::{StateDb, StateError};
 
+pub use counters::Counters;
 pub use files::{Plan, read as read_files};
 pub use follow::Setting;
 pub use report::Material;
@@ -45,6 +47,7 @@ pub struct Incidents {
     plan: RwLock<Arc<Plan>>,
     acknowledged: RwLock<Arc<HashSet<Fingerprint>>>,
     external_url: OnceLock<String>,
+    counters: Arc<Counters>,
     /// Somebody changed something, so that something else may be due.
     changed: Notify,
 }
@@ -73,7 +76,13 @@ pub enum Undone {
 impl Incidents {
     /// As the configuration says.
     #[must_use]
-    pub fn new(config: &Config, clock: Clock, judge: Arc<Judge>, notifier: Arc<Notifier>) -> Self {
+    pub fn new(
+        config: &Config,
+        clock: Clock,
+        judge: Arc<Judge>,
+        notifier: Arc<Notifier>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let settings = Settings {
             incidents: config.incidents.clone(),
             notify: config.notify.clone(),
@@ -86,6 +95,7 @@ impl Incidents {
             plan: RwLock::default(),
             acknowledged: RwLock::default(),
             external_url: OnceLock::new(),
+            counters,
             changed: Notify::new(),
         }
     }
@@ -139,7 +149,8 @@ impl Incidents {
         };
         let plan = self.plan();
         let letters = |page: &_| pages::letters(page, &plan, self.external_url(), now_ms);
-        let (done, _) = db.change_incidents(opening, act, letters).await?;
+        let (done, outcome) = db.change_incidents(opening, act, letters).await?;
+        self.counters.count(&outcome);
         self.refresh(db).await?;
         self.changed.notify_one();
         Ok(done?)
@@ -158,8 +169,9 @@ impl Incidents {
         self.external_url.get().map_or("", String::as_str)
     }
 
-    /// Looks up which alerts somebody looks after.
+    /// Looks up which alerts somebody looks after, and how many incidents there are.
     async fn refresh(&self, db: &StateDb) -> Result<(), StateError> {
+        self.counters.see(db.unresolved().await?);
         let alerts = db.acknowledged_alerts().await?;
         let alerts: HashSet<Fingerprint> = alerts.iter().map(Fingerprint::of).collect();
         let known = self.acknowledged.write();

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
+use nightshift::alertmanager;
 use nightshift::app;
 use nightshift::cli::oncall::Told;
 use nightshift::cli::query::{Failure, Shown};
@@ -107,6 +108,7 @@ fn check_config(file: &Path) -> ExitCode {
     match Config::load(Some(file), &Overrides::default()) {
         Ok(config) => {
             let mut problems = Files::read(&config.rules.files).problems;
+            problems.extend(alertmanager::problems(&config.notify));
             let plan = incidents::read_files(&config.incidents, &config.notify, &Plan::default());
             problems.extend(plan.err().into_iter().flatten());
             if !problems.is_empty() {

@@ -8,7 +8,7 @@ use store::embedded::{Embedded, Found};
 use store::journal::FSYNC_BOUNDS;
 
 use crate::judge::Board;
-use crate::{notify, process, remote};
+use crate::{incidents, notify, process, remote};
 use wire::text::{Exposition, Number};
 
 /// By which protocol a request came.
@@ -93,6 +93,8 @@ pub struct Counters {
     pub rules: Arc<Board>,
     /// Of notifications.
     pub notify: Arc<notify::Counters>,
+    /// Of incidents.
+    pub incidents: Arc<incidents::Counters>,
 }
 
 impl Counters {
@@ -158,6 +160,7 @@ pub fn render(counters: &Counters, store: Option<&Embedded>, now_ms: i64) -> Str
     counters.remote.write(now_ms, &mut out);
     counters.rules.write(&mut out);
     counters.notify.write(now_ms, &mut out);
+    counters.incidents.write(&mut out);
     process::write(&mut out);
     out.finish()
 }

@@ -26,6 +26,7 @@ mod sender;
 mod shown;
 mod silences;
 mod times;
+mod trace;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -14,6 +14,7 @@ pub mod incidents;
 mod notify;
 mod open;
 pub mod outbox;
+mod posted;
 mod silences;
 mod text;
 mod told;
@@ -25,9 +26,10 @@ use tokio::sync::watch;
 
 pub use alerts::{Changes, EventRecord, Origin, Remembered, RuleChanges};
 pub use digests::{Folding, Open};
-pub use history::{Asked, Told};
+pub use history::{Asked, EventSource, Told};
 pub use notify::{Firing, FiringAlert, NotifyChanges, NotifyRemembered};
 pub use open::Damaged;
+pub use posted::{Noted, NotedPhase, PostedChanges};
 pub use told::{OutboxCounts, OutboxRow, ToldOf};
 
 /// Name of the file.

@@ -41,15 +41,15 @@ pub struct AlertEvent {
     pub at_ms: i64,
     /// What became of it.
     pub became: Became,
-    /// The group of its rule.
+    /// The group of its rule; empty where it is from elsewhere.
     pub group: String,
-    /// Its rule.
+    /// Its rule, or its name where it is from elsewhere.
     pub rule: String,
     /// What it is known by.
     pub labels: Labels,
     /// What it tells people.
     pub annotations: Vec<(String, String)>,
-    /// The value, as PromQL writes it.
+    /// The value, as PromQL writes it; empty where nobody said it.
     pub value: String,
     /// Since when its condition holds.
     pub active_at_ms: i64,

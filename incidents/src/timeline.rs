@@ -110,7 +110,7 @@ pub struct AlertChange {
     pub labels: Labels,
     /// Its line for people.
     pub summary: String,
-    /// The value that decided it, as PromQL writes it: JSON knows no infinities.
+    /// The value that decided it, as PromQL writes it: JSON knows no infinities. Empty where nobody said it.
     pub value: String,
     /// Since when its condition holds.
     pub active_at_ms: i64,
@@ -281,8 +281,11 @@ impl AlertChange {
                 None => format!("{name} {verb}"),
             };
         }
-        let value = short(&self.value);
-        format!("{name} {verb}: {} (value {value})", self.summary)
+        let head = format!("{name} {verb}: {}", self.summary);
+        if self.value.is_empty() {
+            return head;
+        }
+        format!("{head} (value {})", short(&self.value))
     }
 }
 

@@ -83,6 +83,7 @@ impl Config {
             root.problem(&mut notes, message, "");
         }
         let config = read(&root, &mut problems, &mut notes);
+        problems.find_quotes(text);
         let config = config.filter(|_| problems.is_empty());
         let Some(config) = config else {
             return Err(problems.locate(text));

@@ -4,8 +4,12 @@ use std::fmt;
 
 use crate::yaml::{self, Part, Step};
 
-/// How many problems are looked up in the file: each costs reading it once more.
+/// How many problems are looked up in the file at the most: each costs reading it once more.
 const MAX_LOCATED: usize = 100;
+
+/// How much is read for that, where more than one is looked up: a tenth of a second's reading. Of a
+/// large file in which each rule is warned of, the first tell enough.
+const MAX_READ: usize = 2 << 20;
 
 /// A line and a column, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,8 @@ pub struct Problems {
     group: Option<String>,
     rule: Option<(usize, String)>,
     found: Vec<(Vec<Step>, Part, Problem)>,
+    /// What is wrong if it stands in quotes, with the text.
+    quotable: Vec<(Vec<Step>, String, Problem)>,
 }
 
 impl Problems {
@@ -96,19 +102,53 @@ impl Problems {
     }
 
     pub fn add(&mut self, (path, part): (&[Step], Part), message: impl Into<String>, hint: &str) {
-        let problem = Problem {
+        let problem = self.problem(message, hint);
+        self.found.push((path.to_vec(), part, problem));
+    }
+
+    fn problem(&self, message: impl Into<String>, hint: &str) -> Problem {
+        Problem {
             group: self.group.clone(),
             rule: self.rule.clone(),
             ..Problem::new(message, hint)
+        }
+    }
+
+    /// Notes what is wrong with a scalar of this text if it stands in quotes.
+    pub fn add_if_quoted(&mut self, (path, scalar): (&[Step], &str), message: String, hint: &str) {
+        let problem = self.problem(message, hint);
+        self.quotable
+            .push((path.to_vec(), scalar.to_owned(), problem));
+    }
+
+    /// Looks for quotes, which only the text itself tells, where they would be wrong. It costs another
+    /// reading for each scalar that stands in quotes anywhere, so only so many are looked for.
+    pub fn find_quotes(&mut self, text: &str) {
+        let is_quoted = |scalar: &str| {
+            let quoted = ['"', '\''].map(|quote| format!("{quote}{scalar}{quote}"));
+            quoted.iter().any(|quoted| text.contains(quoted))
         };
-        self.found.push((path.to_vec(), part, problem));
+        let suspects = std::mem::take(&mut self.quotable).into_iter();
+        let suspects = suspects.filter(|(_, scalar, _)| is_quoted(scalar));
+        for (path, _, problem) in suspects.take(MAX_LOCATED) {
+            let place = yaml::locate(text, &path, Part::Value);
+            let first = place.and_then(|place| {
+                let line = text.lines().nth(place.line.checked_sub(1)?)?;
+                line.chars().nth(place.column.checked_sub(1)?)
+            });
+            if matches!(first, Some('"' | '\'')) {
+                self.found.push((path, Part::Value, problem));
+            }
+        }
     }
 
     /// All of them, with their places in the text.
     pub fn locate(self, text: &str) -> Vec<Problem> {
         let mut problems = Vec::with_capacity(self.found.len());
+        let most = MAX_READ.checked_div(text.len()).unwrap_or(MAX_LOCATED);
+        let most = most.clamp(1, MAX_LOCATED);
         for (place, (path, part, problem)) in self.found.into_iter().enumerate() {
-            let place = (place < MAX_LOCATED)
+            let place = (place < most)
                 .then(|| yaml::locate(text, &path, part))
                 .flatten();
             problems.push(Problem { place, ..problem });

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use wire::causes::with_causes;
 
-use crate::state::{Asked, StateError, Told, ToldOf};
+use crate::state::{Asked, EventSource, StateError, Told, ToldOf};
 
 use super::Api;
 use super::alerting::accepts;
@@ -104,16 +104,22 @@ fn shown(told: &Told) -> Value {
         .annotations
         .iter()
         .map(|(name, text)| (&**name, &**text));
+    // Who posts an alert does not say its value.
+    let (source, value) = match told.source {
+        EventSource::Rule => ("rule", query::promql::go_float(told.value)),
+        EventSource::Posted => ("posted", String::new()),
+    };
     json!({
         "id": told.id,
         "at": time::rfc3339(told.at_ms),
+        "source": source,
         "transition": told.transition,
         "group": told.group,
         "rule": told.rule,
         "file": told.file,
         "labels": pairs(&mut told.labels.iter()),
         "annotations": pairs(&mut annotations),
-        "value": query::promql::go_float(told.value),
+        "value": value,
         "activeAt": time::rfc3339(told.active_at_ms),
         "samples": serde_json::from_str::<Value>(&told.evidence).unwrap_or_default(),
     })

@@ -61,9 +61,11 @@ pub(super) fn draw(
     for members in by_rule {
         let name = &members[0].rule;
         let Some(rule) = rule(judge, members[0]) else {
-            missing.push(format!(
-                "The charts of {name}: its rule is no longer there."
-            ));
+            let why = match members[0].group.is_empty() {
+                true => "it was posted from elsewhere, and its rule is there",
+                false => "its rule is no longer there",
+            };
+            missing.push(format!("The charts of {name}: {why}."));
             continue;
         };
         let questions = Question::of(rule.expr().expr());

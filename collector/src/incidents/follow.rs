@@ -18,9 +18,9 @@ use wire::causes::with_causes;
 use super::places::Places;
 use super::{Incidents, Settings, facts, files, ms, pages};
 use crate::collector::Store;
-use crate::notify::ShownAlert;
+use crate::notify::{GIVEN_UP_ALERT, ShownAlert};
 use crate::state::incidents::Opening;
-use crate::state::{StateDb, StateError, Told};
+use crate::state::{EventSource, StateDb, StateError, Told};
 
 /// What incidents are made in.
 #[derive(Debug)]
@@ -254,11 +254,12 @@ impl Follower<'_> {
         let plan = self.incidents.plan();
         let url = self.incidents.external_url();
         let letters = |page: &_| pages::letters(page, &plan, url, now_ms);
-        let ((), changed) = self.db.change_incidents(opening, decide, letters).await?;
-        if !changed.is_empty() {
+        let ((), outcome) = self.db.change_incidents(opening, decide, letters).await?;
+        self.incidents.counters.count(&outcome);
+        if !outcome.changed.is_empty() {
             self.incidents.refresh(self.db).await?;
         }
-        Ok(changed)
+        Ok(outcome.changed)
     }
 
     /// Writes down what else changed during incidents that are over, while the series are there.
@@ -314,6 +315,13 @@ fn event(told: Told) -> Option<AlertEvent> {
         "resolved" => Became::Resolved,
         _ => return None,
     };
+    let value = match told.source {
+        EventSource::Rule => query::promql::go_float(told.value),
+        // That a receiver refuses is told to others. The alert that it refused has an incident, which goes
+        // on calling people; a second one would call them of the same, and end by the clock.
+        EventSource::Posted if told.rule == GIVEN_UP_ALERT => return None,
+        EventSource::Posted => String::new(),
+    };
     Some(AlertEvent {
         at_ms: told.at_ms,
         became,
@@ -321,7 +329,7 @@ fn event(told: Told) -> Option<AlertEvent> {
         rule: told.rule,
         labels: told.labels,
         annotations: told.annotations,
-        value: query::promql::go_float(told.value),
+        value,
         active_at_ms: told.active_at_ms,
         evidence: serde_json::from_str(&told.evidence).unwrap_or_default(),
     })

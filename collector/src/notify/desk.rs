@@ -14,6 +14,7 @@ use crate::state::Firing;
 
 use super::own::OwnRules;
 use super::plan::Plan;
+use super::trace::Trace;
 
 /// Whether somebody has taken on all of these alerts.
 pub type Acknowledged = Arc<dyn Fn(&BTreeSet<Fingerprint>) -> bool + Send + Sync>;
@@ -22,6 +23,7 @@ pub type Acknowledged = Arc<dyn Fn(&BTreeSet<Fingerprint>) -> bool + Send + Sync
 #[derive(Default)]
 pub(crate) struct Desk {
     pub(crate) dispatch: Dispatch,
+    pub(crate) trace: Trace,
     /// By id.
     pub(crate) silences: BTreeMap<String, Silence>,
     pub(crate) plan: Option<Arc<Plan>>,
@@ -32,6 +34,10 @@ pub(crate) struct Desk {
 impl Desk {
     /// Something was heard of an alert.
     pub(crate) fn hear(&mut self, known: Known, now_ms: i64) {
+        let fingerprint = known.alert.fingerprint();
+        let before = self.dispatch.alert(fingerprint);
+        let began_ms = before.map(|known| known.alert.starts_at_ms);
+        let heard = known.clone();
         match &self.plan {
             Some(plan) => {
                 let router = |labels: &Labels| plan.ways.matching(labels);
@@ -39,10 +45,18 @@ impl Desk {
             }
             None => self.dispatch.hear(known, None, now_ms),
         }
+        let known = self.dispatch.alert(fingerprint);
+        self.trace.heard(&heard, (began_ms, known), now_ms);
+    }
+
+    /// Time passed.
+    pub(crate) fn follow_time(&mut self, now_ms: i64) {
+        self.trace.follow_time(&self.dispatch, now_ms);
     }
 
     /// Goes on under another configuration.
     pub(crate) fn follow(&mut self, plan: Option<Arc<Plan>>, now_ms: i64) {
+        self.follow_time(now_ms);
         match &plan {
             Some(plan) => {
                 let router = |labels: &Labels| plan.ways.matching(labels);

@@ -14,11 +14,12 @@ use ring::digest;
 
 use crate::judge::Board;
 use crate::state::outbox::NewRow;
-use crate::state::{NotifyChanges, StateDb, StateError};
+use crate::state::{EventSource, NotifyChanges, StateDb, StateError};
 
 use super::desk::Desk;
 use super::own::OwnRules;
 use super::times::Now;
+use super::trace::{self, Trace};
 
 /// Transitions that are followed in one step: what they lead to is one transaction.
 const BATCH: usize = 1_000;
@@ -78,7 +79,13 @@ impl Dispatcher {
             let mut desk = lock(&desk);
             let silences = silences.into_iter();
             desk.silences = silences.map(|one| (one.id.clone(), one)).collect();
-            desk.dispatch = Dispatch::restore(remembered.alerts, remembered.groups);
+            let mut alerts = remembered.alerts;
+            for known in &mut alerts {
+                let noted = remembered.noted.get(&known.alert.fingerprint());
+                trace::excuse(known, noted, now.wall_ms);
+            }
+            desk.dispatch = Dispatch::restore(alerts, remembered.groups);
+            desk.trace = Trace::restore(remembered.noted);
             let plan = desk.plan.take();
             desk.follow(plan, now.wall_ms);
         }
@@ -98,6 +105,7 @@ impl Dispatcher {
     /// Takes in what came and tells what is due. After an error everything is still to be written.
     pub(super) async fn step(&mut self, now: Now) -> Result<Came, StateError> {
         self.mind_the_clock(now);
+        lock(&self.desk).follow_time(now.wall_ms);
         let came = self.follow(now).await?;
         if came == Came::Through {
             self.open_gate(now).await?;
@@ -140,6 +148,10 @@ impl Dispatcher {
         let is_through = events.len() < BATCH;
         for mut event in events {
             self.cursor = event.id;
+            if event.source == EventSource::Posted {
+                // Written here, of what was heard before.
+                continue;
+            }
             // Rules' time may be a little ahead of the wall clock; what came to pass is not to come.
             event.at_ms = event.at_ms.min(now.wall_ms);
             let fingerprint = Fingerprint::of(&event.labels);
@@ -182,7 +194,10 @@ impl Dispatcher {
             return;
         }
         let rules = OwnRules::of(&self.board);
-        let told = desk.flush(&rules, now.wall_ms);
+        let mut told = desk.flush(&rules, now.wall_ms);
+        for telling in &mut told {
+            desk.trace.name_events(telling);
+        }
         drop(desk);
         self.rows.extend(told.into_iter().map(|telling| {
             let key = key(&telling);
@@ -198,7 +213,8 @@ impl Dispatcher {
         let (marked, mut changes) = {
             let mut desk = lock(&self.desk);
             let marked = desk.dispatch.take_changes();
-            let changes = collected(&desk.dispatch, &marked);
+            let mut changes = collected(&desk.dispatch, &marked);
+            changes.posted = desk.trace.take_changes();
             (marked, changes)
         };
         changes.rows = std::mem::take(&mut self.rows);
@@ -209,10 +225,18 @@ impl Dispatcher {
         }
         // If this is cut off, all of it is in memory still, or the process is no more.
         let saved = self.db.save_notify(&changes).await;
-        if saved.is_err() {
-            self.rows = changes.rows;
-            lock(&self.desk).dispatch.put_back(marked);
-            return saved;
+        let newest = match saved {
+            Ok(newest) => newest,
+            Err(error) => {
+                self.rows = changes.rows;
+                let mut desk = lock(&self.desk);
+                desk.dispatch.put_back(marked);
+                desk.trace.put_back(changes.posted);
+                return Err(error);
+            }
+        };
+        if let Some(newest) = newest {
+            lock(&self.desk).trace.written(&changes.posted, newest);
         }
         self.clock_step_ms = 0;
         self.saved_cursor = self.cursor;

@@ -7,8 +7,8 @@ use notify::config::{Config, IntegrationId};
 use notify::deliver::Courier;
 use notify::dispatch::Ways;
 
-use crate::alertmanager::Loaded;
-use crate::config::notify::{NotifyConfig, USUAL_FILE};
+use crate::alertmanager::{self, Loaded};
+use crate::config::notify::NotifyConfig;
 
 use super::carrier::Carrier;
 
@@ -40,11 +40,9 @@ impl Plan {
 
     /// Reads the file that the configuration names, or the usual one, with the templates that it names.
     pub(crate) fn read(config: &NotifyConfig) -> Read {
-        let usual = Path::new(USUAL_FILE);
-        let path = config.config.as_deref().unwrap_or(usual);
-        if config.config.is_none() && !path.exists() {
+        let Some(path) = alertmanager::file(config) else {
             return Read::Absent;
-        }
+        };
         let loaded = match Loaded::read(path) {
             Ok(loaded) => loaded,
             Err(problems) => return Read::Wrong(path.to_owned(), problems),

@@ -1,4 +1,5 @@
 mod crashes;
+mod posted;
 mod world;
 
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@ use super::{StateDb, StateError, text};
 /// Which rule something belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// What it is found by again; see [`crate::judge`].
+    /// What it is found by again; see [`crate::judge`]. Empty where no rule of ours told of it.
     pub key: String,
     /// The name of its group.
     pub group: String,
@@ -75,6 +75,19 @@ pub struct Remembered {
     pub origin: Origin,
     /// Its alerts.
     pub state: State,
+}
+
+impl Origin {
+    /// That of an alert that somebody posted: it has a name and no rule.
+    #[must_use]
+    pub fn posted(name: &str) -> Self {
+        Self {
+            key: String::new(),
+            group: String::new(),
+            rule: name.to_owned(),
+            file: String::new(),
+        }
+    }
 }
 
 impl Changes {
@@ -220,7 +233,7 @@ async fn save_alert(
 }
 
 /// Gives the number of the last, if there is one.
-async fn save_events(
+pub(super) async fn save_events(
     to: &mut SqliteConnection,
     events: &[EventRecord],
 ) -> Result<Option<i64>, sqlx::Error> {

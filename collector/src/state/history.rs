@@ -21,6 +21,15 @@ pub struct Asked {
     pub limit: usize,
 }
 
+/// Who told of a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventSource {
+    /// A rule of ours.
+    Rule,
+    /// Whoever posted the alert.
+    Posted,
+}
+
 /// One transition, as it is told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
@@ -28,19 +37,21 @@ pub struct Told {
     pub id: i64,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
+    /// Who told of it.
+    pub source: EventSource,
     /// `pending`, `firing`, `returned`, `resolved`, `dropped`.
     pub transition: String,
-    /// The name of the rule's group.
+    /// The name of the rule's group; empty for what was posted.
     pub group: String,
-    /// The rule's name.
+    /// The rule's name; for what was posted the alert's.
     pub rule: String,
-    /// The rule's file.
+    /// The rule's file; empty for what was posted.
     pub file: String,
     /// The alert's labels.
     pub labels: Labels,
     /// What it tells people.
     pub annotations: Vec<(String, String)>,
-    /// The value.
+    /// The value; not a number for what was posted.
     pub value: f64,
     /// When the alert began.
     pub active_at_ms: i64,
@@ -80,8 +91,8 @@ impl StateDb {
     /// The newest that are older than a certain one.
     async fn page(&self, from_ms: i64, at_ms: i64, id: i64) -> Result<Vec<Told>, sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT id, at_ms, transition, group_name, rule_name, file, labels, annotations, value, \
-             active_at_ms, evidence FROM alert_event \
+            "SELECT id, at_ms, rule_key, transition, group_name, rule_name, file, labels, annotations, \
+             value, active_at_ms, evidence FROM alert_event \
              WHERE at_ms >= $1 AND (at_ms < $2 OR (at_ms = $2 AND id < $3)) \
              ORDER BY at_ms DESC, id DESC LIMIT $4",
         );
@@ -93,8 +104,8 @@ impl StateDb {
     /// The transitions that follow a number, in their order, so many at the most.
     pub async fn events_after(&self, id: i64, limit: usize) -> Result<Vec<Told>, StateError> {
         let rows = sqlx::query(
-            "SELECT id, at_ms, transition, group_name, rule_name, file, labels, annotations, value, \
-             active_at_ms, evidence FROM alert_event WHERE id > $1 ORDER BY id LIMIT $2",
+            "SELECT id, at_ms, rule_key, transition, group_name, rule_name, file, labels, annotations, \
+             value, active_at_ms, evidence FROM alert_event WHERE id > $1 ORDER BY id LIMIT $2",
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = rows.bind(id).bind(limit).fetch_all(&self.readers).await;
@@ -122,6 +133,10 @@ fn read(row: &SqliteRow) -> Result<Told, sqlx::Error> {
     Ok(Told {
         id: row.try_get("id")?,
         at_ms: row.try_get("at_ms")?,
+        source: match row.try_get::<&str, _>("rule_key")? {
+            "" => EventSource::Posted,
+            _ => EventSource::Rule,
+        },
         transition: row.try_get("transition")?,
         group: row.try_get("group_name")?,
         rule: row.try_get("rule_name")?,

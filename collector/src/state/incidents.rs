@@ -9,7 +9,7 @@ mod rows;
 use std::collections::BTreeMap;
 
 use incidents::book::{Book, Outcome, Page, Rules};
-use incidents::incident::{Incident, IncidentId};
+use incidents::incident::{Incident, IncidentId, Severity, Status};
 use incidents::timeline::{Entry, Notified, Outcome as Became, What};
 use notify::alert::Fingerprint;
 use sqlx::{Row, SqliteConnection};
@@ -46,25 +46,28 @@ pub struct Listed {
     pub limit: usize,
 }
 
+/// How many incidents are not resolved, by severity and by how far they have come.
+pub type Unresolved = BTreeMap<(Severity, Status), i64>;
+
 /// Alerts of an incident whose notifications are looked up: what a person reads of one.
 const MOST_LOOKED_UP: usize = 500;
 
 impl StateDb {
     /// Changes incidents in one transaction: with what is decided, who is told by `letters`, and how far
-    /// the transitions were followed. After success all of it survives any crash; after an error or a
-    /// crash none of it is there.
+    /// the transitions were followed. After success all of it survives any crash, and what became of the
+    /// book is given; after an error or a crash none of it is there.
     pub async fn change_incidents<T>(
         &self,
         opening: Opening,
         decide: impl FnOnce(&mut Book) -> T,
         letters: impl Fn(&Page) -> Vec<NewRow>,
-    ) -> Result<(T, Vec<Incident>), StateError> {
+    ) -> Result<(T, Outcome), StateError> {
         let changed = self.try_change(opening, decide, letters).await;
         let (value, outcome) = changed.map_err(failed("change incidents"))?;
         if !outcome.pages.is_empty() {
             self.wake_senders();
         }
-        Ok((value, outcome.changed))
+        Ok((value, outcome))
     }
 
     async fn try_change<T>(
@@ -125,6 +128,15 @@ impl StateDb {
             rows::acknowledged(&mut connection).await
         };
         read.await.map_err(failed("read incidents"))
+    }
+
+    /// How many are not resolved.
+    pub async fn unresolved(&self) -> Result<Unresolved, StateError> {
+        let read = async {
+            let mut connection = self.readers.acquire().await?;
+            rows::unresolved(&mut connection).await
+        };
+        read.await.map_err(failed("count incidents"))
     }
 
     /// Incidents, the newest first, and whether there are more.

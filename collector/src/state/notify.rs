@@ -12,6 +12,7 @@ use store::labels::Labels;
 
 use super::alerts::{column, failed};
 use super::outbox::{NewRow, enqueue};
+use super::posted::{self, Noted, PostedChanges};
 use super::{StateDb, StateError, text};
 
 /// Everything that one step of the dispatcher changed.
@@ -27,6 +28,8 @@ pub struct NotifyChanges {
     pub groups: Vec<(GroupId, Group)>,
     /// Groups that are no more.
     pub gone_groups: Vec<GroupId>,
+    /// What posted alerts leave in the history.
+    pub posted: PostedChanges,
     /// What is to be told.
     pub rows: Vec<NewRow>,
     /// By how much the clock was set: what waits is as old as it was.
@@ -40,6 +43,8 @@ pub struct NotifyRemembered {
     pub cursor: i64,
     /// The alerts that it knows.
     pub alerts: Vec<Known>,
+    /// What the history has of those that were posted.
+    pub noted: BTreeMap<Fingerprint, Noted>,
     /// The groups, with what was told of them.
     pub groups: BTreeMap<GroupId, Group>,
 }
@@ -76,6 +81,7 @@ impl NotifyChanges {
             && self.gone_alerts.is_empty()
             && self.groups.is_empty()
             && self.gone_groups.is_empty()
+            && self.posted.is_empty()
             && self.rows.is_empty()
             && self.clock_step_ms == 0
     }
@@ -83,17 +89,20 @@ impl NotifyChanges {
 
 impl StateDb {
     /// Writes changes in one transaction. After success all of them survive any crash; after an error
-    /// or a crash none of them is there.
-    pub async fn save_notify(&self, changes: &NotifyChanges) -> Result<(), StateError> {
+    /// or a crash none of them is there. Gives the number of the last transition of posted alerts.
+    pub async fn save_notify(&self, changes: &NotifyChanges) -> Result<Option<i64>, StateError> {
         let saved = self.try_save_notify(changes).await;
-        saved.map_err(failed("save notifications"))?;
+        let newest = saved.map_err(failed("save notifications"))?;
         if !changes.rows.is_empty() {
             self.wake_senders();
         }
-        Ok(())
+        if let Some(newest) = newest {
+            self.newest.send_replace(newest);
+        }
+        Ok(newest)
     }
 
-    async fn try_save_notify(&self, changes: &NotifyChanges) -> Result<(), sqlx::Error> {
+    async fn try_save_notify(&self, changes: &NotifyChanges) -> Result<Option<i64>, sqlx::Error> {
         let mut transaction = self.writer.begin().await?;
         let to = &mut *transaction;
         if let Some(cursor) = changes.cursor {
@@ -122,10 +131,14 @@ impl StateDb {
             let moved = sqlx::query(moved).bind(changes.clock_step_ms);
             moved.execute(&mut *to).await?;
         }
+        let rows = sqlx::query("SELECT value FROM counter WHERE name = 'outbox'");
+        let rows_before = rows.fetch_one(&mut *to).await?.try_get(0)?;
         for row in &changes.rows {
             enqueue(to, row).await?;
         }
-        transaction.commit().await
+        let newest = posted::save(to, &changes.posted, rows_before).await?;
+        transaction.commit().await?;
+        Ok(newest)
     }
 
     /// What was written last.
@@ -163,6 +176,7 @@ impl StateDb {
         Ok(NotifyRemembered {
             cursor,
             alerts: alerts?,
+            noted: posted::read(&self.writer).await?,
             groups: found,
         })
     }

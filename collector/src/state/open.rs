@@ -20,7 +20,7 @@ const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 2;
 
 /// What came before; each is applied once, in this order, and never changed afterwards.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "alerts", include_str!("migrations/0001_alerts.sql")),
     (2, "notify", include_str!("migrations/0002_notify.sql")),
     (
@@ -28,6 +28,7 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         "incidents",
         include_str!("migrations/0003_incidents.sql"),
     ),
+    (4, "posted", include_str!("migrations/0004_posted.sql")),
 ];
 
 /// SQLite's numbers for a file that is damaged, and for one that is no database.

@@ -4,6 +4,7 @@
 mod amtool;
 mod beside;
 mod hostile;
+mod posted;
 mod prometheus;
 mod silence;
 

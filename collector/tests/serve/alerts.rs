@@ -106,7 +106,13 @@ pub(super) async fn until_state(server: &Server, name: &str, state: &str) -> Val
 /// The transitions of alerts of a name, oldest first.
 pub(super) async fn history(server: &Server, name: &str) -> Vec<Value> {
     let path = format!("/api/alerts/history?match[]={}", encoded(name));
-    let answer = get(server.listen(), &path).await.json();
+    let mut answer = Value::Null;
+    until("the history can be read", async || {
+        let asked = get(server.listen(), &path).await;
+        answer = asked.json();
+        asked.status != 503
+    })
+    .await;
     let mut events = answer["data"]["events"].as_array().unwrap().clone();
     events.reverse();
     events

@@ -221,6 +221,23 @@ async fn check_deeds(server: &Server) {
     ] {
         assert!(told.contains(part), "{part}:\n{told}");
     }
+    for (series, value) in [
+        (
+            "nightshift_incidents{severity=\"high\",state=\"acknowledged\"}",
+            1.0,
+        ),
+        (
+            "nightshift_incidents{severity=\"high\",state=\"open\"}",
+            0.0,
+        ),
+        ("nightshift_incidents_opened_total{severity=\"low\"}", 1.0),
+        (
+            "nightshift_incident_acknowledge_seconds_count{severity=\"high\"}",
+            1.0,
+        ),
+    ] {
+        assert_eq!(server.metric(series).await, value, "{series}");
+    }
     let told = succeeds(server, &["incident", "list", "-o", "json"]).await;
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(told["incidents"][0]["owner"], "bob");

@@ -245,3 +245,90 @@ async fn without_a_file_alerts_are_known_and_the_log_says_what_to_do() {
     .await;
     server.stop(&[]).await;
 }
+
+#[tokio::test]
+async fn check_config_reads_the_alertmanager_file() {
+    let (site, file) = site();
+    let check = |code: i32, parts: &[&str]| {
+        let (found, out, err) = run(&["check-config", &site.config().display().to_string()]);
+        assert_eq!(found, code, "{out}{err}");
+        for part in parts {
+            assert!(format!("{out}{err}").contains(part), "{part}:\n{out}{err}");
+        }
+    };
+    let path = file.display().to_string();
+    // It is named, so it has to be there.
+    check(2, &[&format!("{path}: cannot read it")]);
+    std::fs::write(&file, "route: {receiver: a}\nreceivers:\n- name: a\n").unwrap();
+    check(0, &[": ok"]);
+    // All that is wrong, with its place and what to do, and beside it what is wrong with rules.
+    let wrong = "route:\n  receiver: nobody\n  group_wait: soon\nreceivers:\n- name: a\n  sms_configs: []\n";
+    std::fs::write(&file, wrong).unwrap();
+    site.write("groups:\n- name: g\n  rules:\n  - {alert: A, expr: 'cpu >'}\n");
+    check(
+        2,
+        &[
+            "rules.yml:4:",
+            &format!("{path}:2:13: "),
+            &format!("{path}:3:15: group_wait: not a duration"),
+            &format!("{path}:6:3: "),
+            "hint: write it as 30s",
+        ],
+    );
+    // The same as its own command says of it.
+    let (code, out, _) = run(&["notify", "check", &path]);
+    assert_eq!(code, 1);
+    for place in [":2:13: ", ":3:15: ", ":6:3: "] {
+        assert!(out.contains(&format!("{path}{place}")), "{out}");
+    }
+    // A template that it names is part of it.
+    std::fs::write(
+        &file,
+        "route: {receiver: a}\nreceivers:\n- name: a\ntemplates: [a.tmpl]\n",
+    )
+    .unwrap();
+    site.write(RULES);
+    std::fs::write(file.with_file_name("a.tmpl"), "{{ define \"x\" }}").unwrap();
+    check(2, &["a.tmpl:1:"]);
+}
+
+#[tokio::test]
+async fn check_config_does_without_an_alertmanager_file() {
+    let site = Site::new(RULES);
+    let (code, out, err) = run(&["check-config", &site.config().display().to_string()]);
+    assert_eq!((code, out.ends_with(": ok\n")), (0, true), "{out}{err}");
+}
+
+#[tokio::test]
+async fn a_notification_that_is_given_up_is_in_the_history_and_no_incident() {
+    let (site, file) = site();
+    let hook = Hook::start().await;
+    std::fs::write(&file, hook.file("")).unwrap();
+    let server = site.start().await;
+    hook.answers(400);
+    push(&server, "cpu", "db1", 95.0).await;
+    until("it is in the history", async || {
+        history(&server, "NotificationGivenUp").await.len() == 1
+    })
+    .await;
+    let given_up = &history(&server, "NotificationGivenUp").await[0];
+    assert_eq!(given_up["transition"], "firing");
+    assert_eq!(given_up["source"], "posted");
+    assert_eq!(given_up["labels"]["integration"], "hook/webhook[0]");
+    // Nor is it told of itself for ever.
+    let refused = async || {
+        let text = get(server.listen(), "/metrics").await.text();
+        text.contains("nightshift_outbox_rows{state=\"refused\"} 2")
+    };
+    until("both are refused", refused).await;
+    // What was followed up to then is one incident, of the alert that was refused.
+    hook.answers(200);
+    push(&server, "cpu", "db1", 5.0).await;
+    until("its end is followed", async || {
+        let all = get(server.listen(), "/api/incidents").await.json();
+        let all = all["data"]["incidents"].as_array().unwrap().clone();
+        all.len() == 1 && all[0]["impact"]["alerts"] == 1 && all[0]["firing"] == 0
+    })
+    .await;
+    server.stop(&["a receiver refused a notification"]).await;
+}

@@ -114,9 +114,15 @@ impl<'a> Cursor<'a> {
             .collect()
     }
 
-    /// Whether a key says yes, in any of the words that YAML 1.1 has for it.
+    /// Whether a key says yes, in any of the words that YAML 1.1 has for it. In quotes they are texts,
+    /// which [`Problems::find_quotes`] finds.
     pub fn flag(&self, key: &str, problems: &mut Problems) -> Option<bool> {
-        self.parsed(key, "true or false", parse_flag, problems)
+        let flag = self.parsed(key, "true or false", parse_flag, problems)?;
+        let at = self.get(key)?;
+        let word = at.as_text(problems)?;
+        let message = format!("{key}: expected true or false, got the text {word:?}");
+        problems.add_if_quoted((&at.path, word), message, "leave the quotes away");
+        Some(flag)
     }
 
     /// This value as a text.

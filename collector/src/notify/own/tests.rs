@@ -38,6 +38,7 @@ fn rules() -> OwnRules {
 
 fn told(rule: &str, transition: &str, at_ms: i64) -> Told {
     Told {
+        source: crate::state::EventSource::Rule,
         id: at_ms,
         at_ms,
         transition: transition.to_owned(),

@@ -25,10 +25,10 @@ receivers:
 ";
 
 /// The same numbers each time for a seed.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -38,7 +38,7 @@ impl Dice {
 }
 
 /// Goes on with a future for so many turns, and drops it then.
-async fn cut<T>(future: impl Future<Output = T>, turns: u64) -> Option<T> {
+pub(super) async fn cut<T>(future: impl Future<Output = T>, turns: u64) -> Option<T> {
     let mut future = pin!(future);
     let mut turn = 0;
     poll_fn(|context| {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use notify::config::{Config, IntegrationId};
 use notify::deliver::Verdict;
+use notify::dispatch::{Ending, Known, Source};
 use notify::notification::Notification;
 use rules::state::{Alert, Phase, Transition};
 use store::labels::Labels;
@@ -24,7 +25,7 @@ use crate::notify::given_up::GivenUp;
 use crate::notify::plan::Plan;
 use crate::notify::sender::{Office, Sender, Wake};
 use crate::notify::times::{Now, Times};
-use crate::state::{Changes, EventRecord, Origin, RuleChanges, StateDb};
+use crate::state::{Asked, Changes, EventRecord, Origin, RuleChanges, StateDb};
 
 pub(super) const SECOND: i64 = 1_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
@@ -299,6 +300,11 @@ impl World {
         }
     }
 
+    /// Time passes in which nothing is done.
+    pub(super) fn skip(&mut self, to_ms: i64) {
+        self.time.store(to_ms, Ordering::SeqCst);
+    }
+
     /// What the rules do when alerts begin to fire.
     pub(super) async fn fire(&mut self, alerts: &[(&str, &str)]) {
         let at_ms = self.wall_ms();
@@ -317,6 +323,43 @@ impl World {
             .map(|(name, host)| labels(name, host))
             .collect();
         save(&self.up().db, &all, Transition::Resolved, at_ms).await;
+    }
+
+    /// Somebody posts an alert that began at a time since the beginning, and ends so much later than now.
+    pub(super) fn post(&mut self, (name, host): (&str, &str), began_ms: i64, ends_in_ms: i64) {
+        let now = self.times().now();
+        let alert = notify::alert::Alert {
+            labels: labels(name, host),
+            annotations: Vec::new(),
+            starts_at_ms: BEGIN + began_ms,
+            ends_at_ms: Some(now.wall_ms + ends_in_ms),
+            updated_at_ms: now.wall_ms,
+            generator_url: String::new(),
+        };
+        let source = Source::Posted(Ending::Said);
+        let posted = vec![Known { alert, source }];
+        self.up().dispatcher.post(posted, now);
+    }
+
+    /// The history, oldest first: who told, what came to pass, and how many were told of it.
+    pub(super) async fn history(&mut self) -> Vec<String> {
+        let asked = Asked {
+            from_ms: i64::MIN,
+            to_ms: i64::MAX,
+            limit: 1_000,
+        };
+        let db = &self.up().db;
+        let (mut events, _) = db.history(asked, |_| true).await.unwrap();
+        events.reverse();
+        let told = db.told_of(0, i64::MAX).await.unwrap();
+        let shown = events.iter().map(|event| {
+            let (name, host) = (event.labels.get("alertname"), event.labels.get("host"));
+            let (name, host) = (name.unwrap_or_default(), host.unwrap_or_default());
+            let told = told.get(&event.id).map_or(0, Vec::len);
+            let (source, transition) = (event.source, &event.transition);
+            format!("{source:?} {transition} {name}@{host} told {told}")
+        });
+        shown.collect()
     }
 
     /// How many rows of the outbox are in each state.

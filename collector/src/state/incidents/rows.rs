@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use incidents::incident::{Acknowledged, Incident, IncidentId, Member, Resolved, Severity};
+use incidents::incident::{Acknowledged, Incident, IncidentId, Member, Resolved, Severity, Status};
 use incidents::scope::Key;
 use incidents::timeline::Entry;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use store::labels::Labels;
 
-use super::Listed;
+use super::{Listed, Unresolved};
 use crate::state::alerts::column;
 
 /// What goes with an incident, and it at the end. Settled ones only: what is still to be written of one
@@ -71,6 +71,24 @@ pub(super) async fn one(
         Some(row) => read(from, &row).await.map(Some),
         None => Ok(None),
     }
+}
+
+pub(super) async fn unresolved(from: &mut SqliteConnection) -> Result<Unresolved, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT severity, CASE WHEN acknowledged_at_ms IS NULL THEN 0 ELSE 1 END AS is_acknowledged, \
+         COUNT(*) AS incidents FROM incident WHERE resolved_at_ms IS NULL \
+         GROUP BY severity, is_acknowledged",
+    );
+    let mut found = Unresolved::new();
+    for row in rows.fetch_all(from).await? {
+        let status = match row.try_get::<i64, _>("is_acknowledged")? {
+            0 => Status::Open,
+            _ => Status::Acknowledged,
+        };
+        let severity = column(&row, "severity", Severity::parse)?;
+        found.insert((severity, status), row.try_get("incidents")?);
+    }
+    Ok(found)
 }
 
 pub(super) async fn unsettled(

@@ -60,7 +60,7 @@ async fn observe(db: &StateDb, name: &str, became: Turn, minute: i64) -> Vec<Inc
     let (event, scope) = event(name, became, minute);
     let decide = |book: &mut Book| book.observe(&event, &scope);
     let done = db.change_incidents(opening(Some(minute)), decide, |_| Vec::new());
-    done.await.unwrap().1
+    done.await.unwrap().1.changed
 }
 
 async fn act(db: &StateDb, deed: Deed) -> Result<(), Refused> {
