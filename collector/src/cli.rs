@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod alerts;
+pub mod asking;
 pub mod incident;
 pub mod notify;
 pub mod oncall;

@@ -3,14 +3,13 @@
 mod standing;
 mod table;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::Value;
 
-use super::query::{Collector, Failure, Moment, Shown};
+use super::asking::{Asked, Output};
+use super::query::{Failure, Moment, Shown};
 
 /// How long to wait for an answer: it is not computed, only looked up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,18 +39,9 @@ pub struct Alerts {
         global = true
     )]
     pub output: Output,
-    /// Where the collector is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "NIGHTSHIFT_COLLECTOR",
-        default_value = "http://127.0.0.1:7700",
-        global = true
-    )]
-    pub collector: String,
-    /// For an https collector, the certificate that its own descends from: tls/ca.crt in its data folder
-    #[arg(long, value_name = "FILE", env = "NIGHTSHIFT_CA_FILE", global = true)]
-    pub ca_file: Option<PathBuf>,
+    /// Where the collector is.
+    #[command(flatten)]
+    pub asked: Asked,
 }
 
 /// What else there is to show.
@@ -84,39 +74,19 @@ pub enum History {
     },
 }
 
-/// How an answer is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// Aligned for people.
-    Table,
-    /// The API's data as it came.
-    Json,
-}
-
 impl Alerts {
     /// Asks and shows; `now_ms` is what `now` means.
     pub fn run(&self, now_ms: i64) -> Result<Shown, Failure> {
-        let collector = Collector::parse(&self.collector, self.ca_file.as_deref())?;
+        let collector = self.asked.collector()?;
         let mut data = collector.get(&self.path(now_ms), PATIENCE)?;
         if self.command.is_none() {
             let standing = collector.v2(Method::GET, "alerts", None, PATIENCE)?;
             data = standing::joined(data, &standing);
         }
-        let out = match (self.output, &self.command) {
-            (Output::Json, _) => format!("{data:#}\n"),
-            (Output::Table, None) => table::alerts(&data, now_ms),
-            (Output::Table, Some(_)) => table::history(&data),
-        };
-        let is_cut = data["truncated"] == Value::Bool(true);
-        let notes = if is_cut {
-            "there are more; ask for a shorter time or a larger --limit\n"
-        } else {
-            ""
-        };
-        Ok(Shown {
-            out,
-            notes: notes.to_owned(),
-        })
+        Ok(self.output.show(&data, |data| match &self.command {
+            None => table::alerts(data, now_ms),
+            Some(_) => table::history(data),
+        }))
     }
 
     fn path(&self, now_ms: i64) -> String {

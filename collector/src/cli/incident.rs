@@ -3,18 +3,14 @@
 
 mod table;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use incidents::incident::IncidentId;
 use incidents::report::Format;
-use serde_json::Value;
 
-use super::alerts::Output;
+use super::asking::{Asked, Output};
 use super::query::{Collector, Failure, Moment, Shown, encoded};
-
-pub(super) use table::{moment, plain};
 
 /// How long to wait for an answer; a post-mortem asks for some charts.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -37,18 +33,9 @@ pub struct Incidents {
     /// What to do.
     #[command(subcommand)]
     pub command: Incident,
-    /// Where the collector is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "NIGHTSHIFT_COLLECTOR",
-        default_value = "http://127.0.0.1:7700",
-        global = true
-    )]
-    pub collector: String,
-    /// For an https collector, the certificate that its own descends from: tls/ca.crt in its data folder
-    #[arg(long, value_name = "FILE", env = "NIGHTSHIFT_CA_FILE", global = true)]
-    pub ca_file: Option<PathBuf>,
+    /// Where the collector is.
+    #[command(flatten)]
+    pub asked: Asked,
 }
 
 /// What can be done with incidents.
@@ -138,7 +125,7 @@ pub struct Deed {
 impl Incidents {
     /// Asks or does, and shows; `now_ms` is what `now` means.
     pub fn run(&self, now_ms: i64) -> Result<Shown, Failure> {
-        let collector = Collector::parse(&self.collector, self.ca_file.as_deref())?;
+        let collector = self.asked.collector()?;
         match &self.command {
             Incident::List {
                 all,
@@ -152,11 +139,11 @@ impl Incidents {
                     path += &format!("&from={}", from.at(now_ms) as f64 / 1_000.0);
                 }
                 let data = collector.get(&path, PATIENCE)?;
-                Ok(shown(*output, &data, table::list))
+                Ok(output.show(&data, table::list))
             }
             Incident::Show { id, output } => {
                 let data = collector.get(&format!("/api/incidents/{id}"), PATIENCE)?;
-                Ok(shown(*output, &data, table::one))
+                Ok(output.show(&data, table::one))
             }
             Incident::Ack { deed } => deed.carry_out(&collector, "ack", &[]),
             Incident::Note { deed, text } => {
@@ -192,23 +179,6 @@ impl Deed {
         let path = format!("/api/incidents/{}/{deed}", self.id);
         let form = [&[("by", self.by.as_str())], more].concat();
         let data = collector.post(&path, &form, PATIENCE)?;
-        Ok(shown(self.output, &data, table::line))
-    }
-}
-
-fn shown(output: Output, data: &Value, table: impl FnOnce(&Value) -> String) -> Shown {
-    let out = match output {
-        Output::Json => format!("{data:#}\n"),
-        Output::Table => table(data),
-    };
-    let is_cut = data["truncated"] == Value::Bool(true);
-    let notes = if is_cut {
-        "there are more; ask for a shorter time or a larger --limit\n"
-    } else {
-        ""
-    };
-    Shown {
-        out,
-        notes: notes.to_owned(),
+        Ok(self.output.show(&data, table::line))
     }
 }

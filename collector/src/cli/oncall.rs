@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 use incidents::oncall::OnCall;
 use serde_json::Value;
 
-use super::alerts::Output;
-use super::incident::{moment, plain};
-use super::query::{Collector, Failure, Shown, columns};
+use super::asking::{Asked, Output, items, moment, row, text};
+use super::query::{Failure, Shown, columns};
 use super::rules::Done;
 use crate::alertmanager::Loaded;
 use crate::api::oncall_told;
@@ -45,18 +44,9 @@ pub struct Oncall {
         global = true
     )]
     pub output: Output,
-    /// Where the collector is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "NIGHTSHIFT_COLLECTOR",
-        default_value = "http://127.0.0.1:7700",
-        global = true
-    )]
-    pub collector: String,
-    /// For an https collector, the certificate that its own descends from: tls/ca.crt in its data folder
-    #[arg(long, value_name = "FILE", env = "NIGHTSHIFT_CA_FILE", global = true)]
-    pub ca_file: Option<PathBuf>,
+    /// Where the collector is.
+    #[command(flatten)]
+    pub asked: Asked,
 }
 
 /// What else can be asked.
@@ -102,19 +92,12 @@ impl Oncall {
     }
 
     fn ask(&self, days: u32, table: impl FnOnce(&Value) -> String) -> Result<Shown, Failure> {
-        let collector = Collector::parse(&self.collector, self.ca_file.as_deref())?;
+        let collector = self.asked.collector()?;
         let data = collector.get(&format!("/api/oncall?days={days}"), PATIENCE)?;
         Ok(Shown {
-            out: self.write(&data, table),
+            out: self.output.write(&data, table),
             notes: String::new(),
         })
-    }
-
-    fn write(&self, data: &Value, table: impl FnOnce(&Value) -> String) -> String {
-        match self.output {
-            Output::Json => format!("{data:#}\n"),
-            Output::Table => table(data),
-        }
     }
 
     fn check(&self, file: &Path, notify: Option<&Path>, now_ms: i64) -> Done {
@@ -136,13 +119,10 @@ impl Oncall {
             Ok(on_call) => {
                 let told = oncall_told(&on_call, now_ms, i64::from(A_WEEK));
                 let (people, policies) = (on_call.people.len(), on_call.policies.len());
-                let text = match self.output {
-                    Output::Json => format!("{told:#}\n"),
-                    Output::Table => format!(
-                        "{name}: ok, {people} people, {policies} policies\n\n{}",
-                        days_ahead(&told)
-                    ),
-                };
+                let text = self.output.write(&told, |told| {
+                    let days = days_ahead(told);
+                    format!("{name}: ok, {people} people, {policies} policies\n\n{days}")
+                });
                 Done { text, code: 0 }
             }
             Err(problems) => {
@@ -199,21 +179,6 @@ fn person(value: &Value) -> &str {
         "" => "nobody",
         person => person,
     }
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.iter().map(|cell| plain(cell)).collect()
-}
-
-fn items(value: &Value) -> Vec<&Value> {
-    value
-        .as_array()
-        .map(|items| items.iter().collect())
-        .unwrap_or_default()
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ mod moment;
 mod table;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -21,6 +20,8 @@ use wire::quantity::Period;
 
 use answer::Answer;
 use graph::Paint;
+
+use super::asking::Asked;
 
 pub use client::Collector;
 pub(super) use client::encoded;
@@ -72,17 +73,9 @@ pub struct Query {
     /// How the answer is shown; a graph without --from is of the last hour
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: Output,
-    /// Where the collector is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "NIGHTSHIFT_COLLECTOR",
-        default_value = "http://127.0.0.1:7700"
-    )]
-    pub collector: String,
-    /// For an https collector, the certificate that its own descends from: tls/ca.crt in its data folder
-    #[arg(long, value_name = "FILE", env = "NIGHTSHIFT_CA_FILE")]
-    pub ca_file: Option<PathBuf>,
+    /// Where the collector is.
+    #[command(flatten)]
+    pub asked: Asked,
     /// How long to wait for the answer
     #[arg(long, value_name = "DURATION", default_value = "2m")]
     pub timeout: Period,
@@ -127,7 +120,7 @@ impl Query {
         promql::parse(&self.expr).map_err(|wrong| Failure::expression(&self.expr, &wrong))?;
         let paint = self.paint();
         let span = self.span(now_ms, paint.width)?;
-        let collector = Collector::parse(&self.collector, self.ca_file.as_deref())?;
+        let collector = self.asked.collector()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -3,7 +3,6 @@
 mod id;
 mod table;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -14,7 +13,7 @@ use wire::quantity::Period;
 
 use crate::api::time;
 
-use super::alerts::Output;
+use super::asking::{Asked, Output, moment};
 use super::query::{Collector, Failure, Moment, Shown, encoded};
 
 /// How long to wait for an answer: it is not computed, only looked up or written.
@@ -47,18 +46,9 @@ pub struct Silence {
         global = true
     )]
     pub output: Output,
-    /// Where the collector is
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "NIGHTSHIFT_COLLECTOR",
-        default_value = "http://127.0.0.1:7700",
-        global = true
-    )]
-    pub collector: String,
-    /// For an https collector, the certificate that its own descends from: tls/ca.crt in its data folder
-    #[arg(long, value_name = "FILE", env = "NIGHTSHIFT_CA_FILE", global = true)]
-    pub ca_file: Option<PathBuf>,
+    /// Where the collector is.
+    #[command(flatten)]
+    pub asked: Asked,
 }
 
 /// What can be done with silences.
@@ -120,7 +110,7 @@ impl Silence {
     /// Asks and shows; `now_ms` is what `now` means.
     pub fn run(&self, now_ms: i64) -> Result<Shown, Failure> {
         let desk = Desk {
-            collector: Collector::parse(&self.collector, self.ca_file.as_deref())?,
+            collector: self.asked.collector()?,
             output: self.output,
             now_ms,
         };
@@ -162,7 +152,7 @@ impl Desk {
         let told = self.ask(Method::POST, "silences", Some(body))?;
         let id = told["silenceID"].as_str().unwrap_or_default();
         let lasts = Duration::from_secs((ends_at_ms - self.now_ms).unsigned_abs() / 1_000);
-        let until = table::moment(&time::rfc3339(ends_at_ms));
+        let until = moment(&time::rfc3339(ends_at_ms));
         let quiet = match self.quiet(id) {
             Ok(alerts) => format!("; {} now", table::count(alerts.len())),
             // The silence stands; what it does can be asked again.

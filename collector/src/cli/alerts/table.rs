@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 use wire::quantity::Period;
 
 use crate::api::time;
+use crate::cli::asking::{items, moment, row, text};
 use crate::cli::query::columns;
 
 /// What pends and fires, firing ones first, the oldest first among them.
 pub(super) fn alerts(data: &Value, now_ms: i64) -> String {
-    let mut alerts: Vec<&Value> = list(&data["alerts"]);
+    let mut alerts: Vec<&Value> = items(&data["alerts"]);
     if alerts.is_empty() {
         return "no alerts\n".to_owned();
     }
@@ -41,7 +42,9 @@ fn state(alert: &Value) -> &str {
         ("inhibitedBy", "inhibited"),
         ("mutedBy", "muted"),
     ];
-    let quiet = quiet.iter().find(|(key, _)| !list(&alert[*key]).is_empty());
+    let quiet = quiet
+        .iter()
+        .find(|(key, _)| !items(&alert[*key]).is_empty());
     quiet.map_or(text(alert, "state"), |(_, word)| word)
 }
 
@@ -58,7 +61,7 @@ fn tells(alert: &Value) -> String {
 
 /// Every transition, the newest last, where the prompt is.
 pub(super) fn history(data: &Value) -> String {
-    let events = list(&data["events"]);
+    let events = items(&data["events"]);
     if events.is_empty() {
         return "nothing came to pass\n".to_owned();
     }
@@ -82,7 +85,7 @@ pub(super) fn history(data: &Value) -> String {
 /// Who was told, when, and what became of it where it did not arrive. Of several times the last counts.
 fn told(told: &Value) -> String {
     let mut newest: Vec<(&str, String)> = Vec::new();
-    for one in list(told) {
+    for one in items(told) {
         let who = text(one, "integration");
         let shown = match text(one, "outcome") {
             "delivered" => format!("{who} {}", moment(text(one, "doneAt"))),
@@ -95,26 +98,6 @@ fn told(told: &Value) -> String {
     }
     let shown: Vec<String> = newest.into_iter().map(|(_, shown)| shown).collect();
     shown.join(", ")
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.iter().map(|cell| (*cell).to_owned()).collect()
-}
-
-fn list(value: &Value) -> Vec<&Value> {
-    value
-        .as_array()
-        .map(|items| items.iter().collect())
-        .unwrap_or_default()
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
-}
-
-fn moment(text: &str) -> String {
-    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    format!("{}Z", whole.trim_end_matches('Z').replace('T', " "))
 }
 
 /// As people write it, not as the API does.

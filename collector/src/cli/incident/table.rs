@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use incidents::timeline::length;
 use serde_json::Value;
 
+use crate::cli::asking::{items, moment, plain, row, text};
 use crate::cli::query::columns;
 
 /// The incidents, and how fast they were answered and over.
@@ -122,35 +123,6 @@ pub(super) fn one(incident: &Value) -> String {
         writeln!(out, "{}", plain(missing.as_str().unwrap_or_default())).ok();
     }
     out
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.iter().map(|cell| (*cell).to_owned()).collect()
-}
-
-fn items(value: &Value) -> Vec<&Value> {
-    value
-        .as_array()
-        .map(|items| items.iter().collect())
-        .unwrap_or_default()
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
-}
-
-/// A text from outside, without what a terminal would obey.
-pub(in crate::cli) fn plain(text: &str) -> String {
-    let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    shown.collect()
-}
-
-pub(in crate::cli) fn moment(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    format!("{}Z", whole.trim_end_matches('Z').replace('T', " "))
 }
 
 fn lasted(seconds: &Value) -> String {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use wire::quantity::Period;
 
 use crate::api::time;
+use crate::cli::asking::{moment, row};
 use crate::cli::query::columns;
 
 /// Silences in the order given.
@@ -88,12 +89,6 @@ pub(super) fn count(alerts: usize) -> String {
     }
 }
 
-/// A moment without its fraction.
-pub(super) fn moment(text: &str) -> String {
-    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    format!("{}Z", whole.trim_end_matches('Z').replace('T', " "))
-}
-
 fn left(silence: &Value, now_ms: i64) -> String {
     let ends_at_ms = time::parse(text(&silence["endsAt"]));
     let left_ms = ends_at_ms.map(|at_ms| at_ms.saturating_sub(now_ms));
@@ -126,10 +121,6 @@ fn first_line(text: &str) -> String {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.iter().map(|cell| (*cell).to_owned()).collect()
 }
 
 #[cfg(test)]
