@@ -24,8 +24,9 @@ pub fn pattern() -> String {
     folder().join("*.yml").display().to_string()
 }
 
-/// Writes all packs into `folder`, so many times as fast, and returns the pattern that finds them.
-pub fn write_hastened(folder: &Folder, factor: u32) -> Result<String> {
+/// Writes packs into `folder`, each so many times as fast as `factor` says of its name, without those of
+/// which it says nothing; returns the pattern that finds them.
+pub fn write_hastened(folder: &Folder, factor: impl Fn(&str) -> Option<u32>) -> Result<String> {
     let packs = fs::read_dir(self::folder()).context("list the packs")?;
     let mut count = 0;
     for entry in packs {
@@ -33,9 +34,13 @@ pub fn write_hastened(folder: &Folder, factor: u32) -> Result<String> {
         if path.extension().is_none_or(|end| end != "yml") {
             continue;
         }
+        let name = path.file_stem().unwrap_or_default().display().to_string();
+        let Some(factor) = factor(&name) else {
+            continue;
+        };
         let pack = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let name = path.file_name().unwrap_or_default().display().to_string();
-        folder.write(format!("rules/{name}"), &hasten(&pack, factor)?)?;
+        let hastened = hasten(&pack, factor)?;
+        folder.write(format!("rules/{name}.yml"), &hastened)?;
         count += 1;
     }
     ensure!(count > 0, "there are no packs");

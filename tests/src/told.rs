@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::daemon::Collector;
+use crate::receivers::Receiver;
 
 /// What is said of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,26 @@ pub async fn by_history(collector: &Collector) -> Result<Vec<Told>> {
         };
         let labels = serde_json::from_value(event["labels"].clone())?;
         told.push(Told { word, labels });
+    }
+    Ok(told)
+}
+
+/// What a webhook was told, in order.
+pub fn by_receiver(receiver: &Receiver) -> Result<Vec<Told>> {
+    let problems = receiver.problems();
+    ensure!(problems.is_empty(), "{problems:?}");
+    let mut told = Vec::new();
+    for message in receiver.taken() {
+        let alerts = message.body["alerts"].as_array().context("no alerts")?;
+        for alert in alerts {
+            let word = match alert["status"].as_str() {
+                Some("firing") => Word::Fires,
+                Some("resolved") => Word::Resolved,
+                other => bail!("{other:?} is no status"),
+            };
+            let labels = serde_json::from_value(alert["labels"].clone())?;
+            told.push(Told { word, labels });
+        }
     }
     Ok(told)
 }

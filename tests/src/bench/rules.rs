@@ -1,12 +1,16 @@
-//! What ten thousand rules cost, beside Prometheus in the same run.
+//! What ten thousand rules cost, and how long it takes until somebody is told, beside Prometheus with
+//! Alertmanager in the same run.
 //!
 //! A hundred thousand series get a sample every fifteen seconds by remote write, from a fleet in which
 //! something is always in trouble and series come and go. The rules are those of a team: most about one
 //! instance, the rest about a cluster or the whole fleet, in groups of 20 to 48, evaluated every fifteen
 //! seconds. Each program runs alone, on two processors, first without rules and then with them: the
 //! difference is what rules cost, for samples are paid for anyhow. CPU is that of the whole process,
-//! so what it puts off to later counts.
+//! so what it puts off to later counts; Alertmanager, which gets all that fires as our notifications do,
+//! is counted with Prometheus. While all of this goes on, delays are measured ([`delay`]).
 
+mod alertmanager;
+mod delay;
 mod fleet;
 mod readings;
 mod rulebook;
@@ -19,10 +23,13 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tokio::time::{Instant, sleep_until};
 
+use super::cost::Reading;
 use super::program::{Program, Running, Setup};
 use super::push;
 use crate::lab::folder::Folder;
 
+use alertmanager::Alertmanager;
+use delay::{Conditions, Delays, quantile};
 use fleet::{Fleet, STEP_MS};
 use readings::Readings;
 
@@ -36,6 +43,8 @@ const BEFORE: u32 = 40;
 const ALONE: u32 = 6;
 /// Rounds with rules that are left out: until what pends has fired, and memory has grown.
 const SETTLING: u32 = 8;
+/// Rounds over which conditions come to hold.
+const DELAYED: u32 = 8;
 
 /// What one program cost.
 struct Cost {
@@ -52,6 +61,13 @@ struct Cost {
     resident: u64,
     /// Alerts that pend and fire at the end.
     alerts: [usize; 2],
+    delays: Vec<Delays>,
+}
+
+/// A program with what it needs to tell somebody.
+struct Side {
+    running: Running,
+    alertmanager: Option<Alertmanager>,
 }
 
 /// Runs both programs and returns the table as Markdown.
@@ -65,20 +81,23 @@ pub async fn run(rounds: u32) -> Result<String> {
 
 async fn measure(program: Program, rounds: u32) -> Result<Cost> {
     let folder = Folder::new()?;
-    let files = folder.path().join("*.yml");
-    let running = Running::start_as(program, &setup(&files)).await?;
-    let mut load = Load::begin(&running).await?;
+    let mut conditions = Conditions::prepare().await?;
+    let routes = folder.path().join("routes.yaml");
+    conditions.write_routes(&routes)?;
+    let side = Side::start(program, folder.path(), &routes).await?;
+    let mut load = Load::begin(&side.running).await?;
 
-    let before = running.cost()?;
+    let before = side.cost()?;
     load.send(ALONE).await?;
-    let after = running.cost()?;
+    let after = side.cost()?;
     let alone = (after.cpu - before.cpu) / ALONE;
     let resident_alone = after.resident;
 
+    let address = side.running.address();
     let rules = rulebook::write(folder.path())?;
-    running.reload()?;
+    side.running.reload()?;
     load.send(SETTLING).await?;
-    let (before, first) = (running.cost()?, Readings::of(&running.address()).await?);
+    let (before, first) = (side.cost()?, Readings::of(&address).await?);
     ensure!(
         first.rules == rules,
         "{} has {} of {rules} rules",
@@ -88,12 +107,19 @@ async fn measure(program: Program, rounds: u32) -> Result<Cost> {
     let mut longest_group = Duration::ZERO;
     for _ in 0..rounds {
         load.send(1).await?;
-        let now = Readings::of(&running.address()).await?;
+        let now = Readings::of(&address).await?;
         longest_group = longest_group.max(now.longest_group);
     }
-    let (after, last) = (running.cost()?, Readings::of(&running.address()).await?);
-    let alerts = readings::alerts(&running.address()).await?;
-    running.kill().await?;
+    let (after, last) = (side.cost()?, Readings::of(&address).await?);
+    let alerts = readings::alerts(&address).await?;
+
+    Conditions::write_rules(&folder.path().join("conditions.yml"))?;
+    side.running.reload()?;
+    load.send(2).await?;
+    let playing = conditions.play(&address, INTERVAL * (DELAYED - 2));
+    tokio::try_join!(load.send(DELAYED), playing)?;
+    let delays = conditions.delays().await?;
+    side.kill().await?;
     Ok(Cost {
         name: program.name(),
         alone,
@@ -105,15 +131,57 @@ async fn measure(program: Program, rounds: u32) -> Result<Cost> {
         resident_alone,
         resident: after.resident,
         alerts,
+        delays,
     })
 }
 
-fn setup(files: &Path) -> Setup {
-    let files = files.display();
-    Setup {
-        nightshift: format!("[rules]\nfiles = [\"{files}\"]\nevaluation_interval = \"15s\"\n"),
-        prometheus: format!("global: {{evaluation_interval: 15s}}\nrule_files: [\"{files}\"]\n"),
-        processors: Some(PROCESSORS),
+impl Side {
+    /// Starts a program with the rules in a folder and Alertmanager's routes.
+    async fn start(program: Program, folder: &Path, routes: &Path) -> Result<Self> {
+        let alertmanager = match program {
+            Program::Prometheus => Some(Alertmanager::start(routes).await?),
+            Program::Nightshift | Program::VictoriaMetrics => None,
+        };
+        let files = folder.join("*.yml");
+        let (files, routes) = (files.display(), routes.display());
+        let mut setup = Setup {
+            nightshift: format!(
+                "[rules]\nfiles = [\"{files}\"]\nevaluation_interval = \"15s\"\n\
+                 [notify]\nconfig = \"{routes}\"\nburst = 0\n"
+            ),
+            prometheus: format!(
+                "global: {{evaluation_interval: 15s}}\nrule_files: [\"{files}\"]\n"
+            ),
+            processors: Some(PROCESSORS),
+        };
+        if let Some(alertmanager) = &alertmanager {
+            setup.prometheus += &format!(
+                "alerting: {{alertmanagers: [{{static_configs: [{{targets: [\"{}\"]}}]}}]}}\n",
+                alertmanager.address()
+            );
+        }
+        Ok(Self {
+            running: Running::start_as(program, &setup).await?,
+            alertmanager,
+        })
+    }
+
+    fn cost(&self) -> Result<Reading> {
+        let mut cost = self.running.cost()?;
+        if let Some(alertmanager) = &self.alertmanager {
+            let more = alertmanager.cost()?;
+            cost.cpu += more.cpu;
+            cost.resident += more.resident;
+            cost.peak += more.peak;
+        }
+        Ok(cost)
+    }
+
+    async fn kill(&self) -> Result<()> {
+        if let Some(alertmanager) = &self.alertmanager {
+            alertmanager.kill().await?;
+        }
+        self.running.kill().await
     }
 }
 
@@ -173,20 +241,21 @@ fn table(rounds: u32, costs: &[Cost]) -> String {
         "10,000 rules (9,000 of them about one instance, 960 about a cluster, 40 about all) in 421 groups, every 15 s \
          over 100,000 series with a sample every 15 s by remote write, 250 of them new each time. One program after the \
          other on two processors, {rounds} intervals each, after eight that do not count. CPU is that of the whole \
-         process; of rules it is what comes on top of the same samples without rules. The share is that of both \
-         processors over the interval.\n\n\
-         | program | CPU s an interval | of rules | share used by rules | longest group s | missed | failed | rules an interval | resident MB | without rules | pending, firing |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n"
+         process, with Prometheus also that of Alertmanager, which gets what fires; of rules it is what comes on top of \
+         the same samples without rules. The share is that of both processors over the interval.\n\n\
+         | program | CPU s an interval | of rules | CPU ms a rule | share used by rules | longest group s | missed | failed | rules an interval | resident MB | without rules | pending, firing |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n"
     );
     for cost in costs {
         let [pending, firing] = cost.alerts;
         // Writing to a String cannot fail.
         writeln!(
             text,
-            "| {} | {:.2} | {:.2} | {:.1} % | {:.2} | {} | {} | {:.0} | {:.0} | {:.0} | {pending}, {firing} |",
+            "| {} | {:.2} | {:.2} | {:.3} | {:.1} % | {:.2} | {} | {} | {:.0} | {:.0} | {:.0} | {pending}, {firing} |",
             cost.name,
             cost.with_rules.as_secs_f64(),
             cost.of_rules(),
+            cost.of_rule(),
             cost.share() * 100.0,
             cost.longest_group.as_secs_f64(),
             cost.missed,
@@ -200,22 +269,51 @@ fn table(rounds: u32, costs: &[Cost]) -> String {
     if let [ours, peer] = costs {
         writeln!(
             text,
-            "\nRatio to {}: CPU of rules {:.2}, of all {:.2} (goal below 1), memory {:.2}. Goal: nothing missed, with \
+            "\nRatio to {}: CPU of a rule {:.2}, of all {:.2} (goal below 1), memory {:.2}. Goal: nothing missed, with \
              room left.",
             peer.name,
-            ours.of_rules() / peer.of_rules(),
+            ours.of_rule() / peer.of_rule(),
             ours.with_rules.as_secs_f64() / peer.with_rules.as_secs_f64(),
             ours.resident as f64 / peer.resident as f64,
         )
         .ok();
     }
-    text
+    text + &delays(costs)
+}
+
+fn delays(costs: &[Cost]) -> String {
+    let mut text = format!(
+        "\nWhile this goes on, {} conditions of each pace come to hold at any time, each an alert with `for: 15s` and a \
+         group of its own with `group_wait: 0s`, told by a webhook. The delay is from the sample with which the condition \
+         began to hold to the request, less `for`; it contains the wait for the next evaluation. What comes after that is \
+         counted from the time of the evaluation that fired. Milliseconds.\n\n\
+         | program | evaluated every | p50 | p99 | longest | after the evaluation p50 | p99 | longest |\n\
+         |---|---|---|---|---|---|---|---|\n",
+        delay::EACH
+    );
+    for cost in costs {
+        for delays in &cost.delays {
+            write!(text, "| {} | {} |", cost.name, delays.pace).ok();
+            for delays in [&delays.in_all, &delays.after] {
+                for share in [0.5, 0.99, 1.0] {
+                    write!(text, " {} |", quantile(delays, share).as_millis()).ok();
+                }
+            }
+            text.push('\n');
+        }
+    }
+    text + "\nGoal: p99 at most 1,000.\n"
 }
 
 impl Cost {
     /// Seconds an interval.
     fn of_rules(&self) -> f64 {
         self.with_rules.saturating_sub(self.alone).as_secs_f64()
+    }
+
+    /// Milliseconds for each that was evaluated.
+    fn of_rule(&self) -> f64 {
+        self.of_rules() * 1e3 / self.evaluated
     }
 
     fn share(&self) -> f64 {

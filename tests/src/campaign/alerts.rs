@@ -92,8 +92,10 @@ pub async fn run(plan: Plan) -> Result<Outcome> {
         let (fault, name) = *FAULTS
             .choose(&mut stage.chances)
             .context("there are faults")?;
-        let told = || format!("round {round} (seed {}): {name}", plan.seed);
-        stage.play(fault).await.with_context(told)?;
+        if let Err(wrong) = stage.play(fault).await {
+            let round = format!("round {round} (seed {}): {name}", plan.seed);
+            return Err(wrong.context(stage.evidence().await).context(round));
+        }
         *stage.outcome.faults.entry(name).or_default() += 1;
     }
     stage.end().await
@@ -285,8 +287,8 @@ impl Stage {
             let wanted = self.switches.flips();
             let account = self.receiver.account(&wanted);
             match account {
-                Ok(0) => Ok(Ok(())),
-                Ok(missing) => Err(anyhow::anyhow!("{missing} are not heard yet")),
+                Ok(missing) if missing.is_empty() => Ok(Ok(())),
+                Ok(missing) => Err(anyhow::anyhow!("not heard yet of switches {missing:?}")),
                 Err(wrong) => Ok(Err(wrong)),
             }
         });
@@ -298,6 +300,25 @@ impl Stage {
             "what waits began at {known:?}, and now at {waiting:?}"
         );
         Ok(())
+    }
+
+    /// What the collector says itself of what it told and what it has still to tell.
+    async fn evidence(&self) -> String {
+        let mut said = String::new();
+        for path in [
+            "/api/notifications",
+            "/api/notifications?state=refused",
+            "/api/v2/alerts",
+            "/api/alerts/history?limit=20",
+            "/api/v1/rules",
+            "/api/v1/query?query={__name__=~\"quick|patient\"}",
+            "/api/v1/query?query=time()",
+        ] {
+            let answer = self.collector.get(path).await;
+            let answer = answer.unwrap_or_else(|wrong| format!("{wrong:#}"));
+            said += &format!("\n{path}: {answer}");
+        }
+        said
     }
 
     /// The alerts that wait for ever, with their starts.

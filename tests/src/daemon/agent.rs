@@ -20,7 +20,6 @@ use crate::parity::Exposition;
 const FRESHNESS: &str = include_str!("freshness.yml");
 
 const POSTGRES: &str = "[[postgres]]";
-const HOST: &str = "[host]";
 
 /// What one agent is to look at besides its PostgreSQL node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,10 @@ impl Config {
         let name = format!("agent-{}", node.name());
         let mut config = Self::empty(&name);
         config.postgres(&node.dsn(Role::Monitor, "postgres"));
-        config.section(HOST, &[("enabled", (watched != Watched::Node).to_string())]);
+        config.section(
+            "[host]",
+            &[("enabled", (watched != Watched::Node).to_string())],
+        );
         if watched == Watched::Everything {
             config.everything_beside(lab)?;
         } else {
@@ -71,7 +73,7 @@ impl Config {
     #[must_use]
     pub fn host(name: &str) -> Self {
         let mut config = Self::empty(name);
-        config.section(HOST, &[]);
+        config.section("[host]", &[]);
         config.section("[containers]", &[("enabled", false.to_string())]);
         config
     }
@@ -96,15 +98,6 @@ impl Config {
     pub fn scrape(&mut self, address: &str) {
         let url = format!("http://{address}/metrics");
         self.section("[[scrape]]", &[("url", quoted(&url))]);
-    }
-
-    /// Leaves out the file systems of the machine, which may be nearly full for all that a test knows.
-    pub fn without_file_systems(&mut self) {
-        let all = ("filesystem_ignore_mounts", quoted(".*"));
-        let mut sections = self.sections.iter_mut();
-        if let Some((_, keys)) = sections.find(|(header, _)| *header == HOST) {
-            keys.push(all);
-        }
     }
 
     fn everything_beside(&mut self, lab: &Lab) -> Result<()> {

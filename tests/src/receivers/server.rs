@@ -169,7 +169,8 @@ impl Receiver {
             if taken.len() >= count {
                 return Ok(taken);
             }
-            let problems = self.problems();
+            let mut problems = self.problems();
+            problems.dedup();
             bail!(
                 "{} of {count} messages; problems: {problems:?}",
                 taken.len()

@@ -118,10 +118,11 @@ impl Receiver {
         state.taken.len() - keys.len()
     }
 
-    /// How many flips it has not heard of yet; an error if it heard of what was not, or in a wrong order.
-    pub(super) fn account(&self, flips: &[usize; COUNT]) -> Result<usize> {
+    /// The switches of whose flips it has not heard yet; an error if it heard of what was not, or in a
+    /// wrong order.
+    pub(super) fn account(&self, flips: &[usize; COUNT]) -> Result<Vec<usize>> {
         let state = locked(&self.state);
-        let mut missing = 0;
+        let mut missing = Vec::new();
         for (n, &flips) in flips.iter().enumerate() {
             let mut known = HashSet::new();
             let of_it = state.taken.iter().filter(|message| message.n == n);
@@ -137,7 +138,9 @@ impl Receiver {
                     .filter(|message| message.n == n)
                     .collect::<Vec<_>>()
             );
-            missing += flips - heard.len();
+            if heard.len() < flips {
+                missing.push(n);
+            }
         }
         Ok(missing)
     }
