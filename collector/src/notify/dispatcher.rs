@@ -199,8 +199,9 @@ impl Dispatcher {
             desk.trace.name_events(telling);
         }
         drop(desk);
+        let cursor = self.cursor;
         self.rows.extend(told.into_iter().map(|telling| {
-            let key = key(&telling);
+            let key = key(&telling, cursor);
             NewRow {
                 telling,
                 key,
@@ -281,11 +282,12 @@ fn collected(dispatch: &Dispatch, marked: &Changes) -> NotifyChanges {
     changes
 }
 
-/// What receivers know a repeat of a notification by: all that makes it this one and no other.
-fn key(telling: &Telling) -> String {
+/// What receivers know a repeat of a notification by: all that makes it this one and no other. How far the
+/// transitions were followed is part of it, for a clock that is set back tells the same time twice.
+fn key(telling: &Telling, cursor: i64) -> String {
     let told = &telling.notification;
     let mut text = format!(
-        "{}\n{}\n{}\n{:?}",
+        "{}\n{}\n{}\n{cursor}\n{:?}",
         telling.integration, told.group_key, told.at_ms, told.reason
     );
     for alert in &telling.alerts {

@@ -344,3 +344,18 @@ async fn a_clock_that_is_set_tells_nothing_early_and_nothing_late() {
     world.pass(60 * SECOND).await;
     assert_eq!(world.receiver.told()[1..], ["Resolved:  / A@x"]);
 }
+
+#[tokio::test]
+async fn what_happens_twice_at_one_time_of_a_clock_that_is_set_back_is_told_twice() {
+    let mut world = World::new(WEBHOOK).await;
+    for _ in 0..2 {
+        let began_ms = world.time();
+        world.skew.store(-began_ms, Ordering::SeqCst);
+        world.fire(&[("A", "x")]).await;
+        world.pass(began_ms + 10 * SECOND).await;
+        world.resolve(&[("A", "x")]).await;
+        world.pass(began_ms + 2 * MINUTE).await;
+    }
+    let each = ["First: A@x / ", "Resolved:  / A@x"];
+    assert_eq!(world.receiver.told(), [each, each].concat());
+}
