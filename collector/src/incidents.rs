@@ -139,7 +139,6 @@ impl Incidents {
         let now_ms = self.clock.wall_ms();
         let opening = Opening {
             // Only this one is needed, beside those that are not over.
-            since_ms: i64::MAX,
             also: Some(id),
             ..self.opening()
         };

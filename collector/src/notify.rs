@@ -31,7 +31,6 @@ mod trace;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use notify::config::IntegrationId;
 use notify::dispatch::Known;
 use tokio::sync::{SetOnce, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -141,17 +140,6 @@ impl Notifier {
     /// Repeats of what somebody has taken on are held back.
     pub fn hold_repeats(&self, acknowledged: Acknowledged) {
         lock(&self.desk).acknowledged = Some(acknowledged);
-    }
-
-    /// The integrations of a receiver; none where there is no such receiver.
-    #[must_use]
-    pub fn integrations(&self, receiver: &str) -> Vec<IntegrationId> {
-        let plan = lock(&self.desk).plan.clone();
-        let receiver = plan
-            .as_ref()
-            .and_then(|plan| plan.config.receiver(receiver));
-        let integrations = receiver.map_or(&[][..], |receiver| &receiver.integrations);
-        integrations.iter().map(|one| one.id.clone()).collect()
     }
 
     /// Waits until what was told before the start is read back: until then nothing here says anything.

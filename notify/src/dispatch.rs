@@ -256,12 +256,6 @@ impl Dispatch {
         Some(&self.alerts.get(&fingerprint)?.known)
     }
 
-    /// The groups that an alert is told in.
-    pub fn groups_of(&self, fingerprint: Fingerprint) -> impl Iterator<Item = &GroupId> {
-        let member = self.alerts.get(&fingerprint);
-        member.into_iter().flat_map(|member| &member.groups)
-    }
-
     /// All groups.
     pub fn groups(&self) -> impl Iterator<Item = (&GroupId, &Group)> {
         self.groups.iter()

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use query::promql::{Limit, QueryError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::read::{Listing, ReadError};
 use wire::causes::with_causes;
 use wire::quantity::Size;
@@ -20,6 +20,14 @@ pub(super) const TRUNCATED: &str = "results truncated due to limit";
 
 /// How long a store of blocks that is away should be left alone.
 const BLOCKS_PAUSE: Duration = Duration::from_secs(5);
+
+/// Texts by name, as an object.
+pub(super) fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    let object: Map<String, Value> = pairs
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    Value::Object(object)
+}
 
 /// What kind of error it is; clients tell them apart by these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

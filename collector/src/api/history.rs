@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wire::causes::with_causes;
 
 use crate::state::{Asked, EventSource, StateError, Told, ToldOf};
 
 use super::Api;
 use super::alerting::accepts;
-use super::answer::{ApiError, ErrorKind, success};
+use super::answer::{ApiError, ErrorKind, pairs, success};
 use super::params::Params;
 use super::time;
 
@@ -94,13 +94,7 @@ fn told_of(told: &ToldOf) -> Value {
 }
 
 fn shown(told: &Told) -> Value {
-    let pairs = |pairs: &mut dyn Iterator<Item = (&str, &str)>| {
-        let object: Map<String, Value> = pairs
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        Value::Object(object)
-    };
-    let mut annotations = told
+    let annotations = told
         .annotations
         .iter()
         .map(|(name, text)| (&**name, &**text));
@@ -117,8 +111,8 @@ fn shown(told: &Told) -> Value {
         "group": told.group,
         "rule": told.rule,
         "file": told.file,
-        "labels": pairs(&mut told.labels.iter()),
-        "annotations": pairs(&mut annotations),
+        "labels": pairs(told.labels.iter()),
+        "annotations": pairs(annotations),
         "value": value,
         "activeAt": time::rfc3339(told.active_at_ms),
         "samples": serde_json::from_str::<Value>(&told.evidence).unwrap_or_default(),

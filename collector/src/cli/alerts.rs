@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use http::Method;
 
-use super::asking::{Asked, Output};
+use super::asking::Asking;
 use super::query::{Failure, Moment, Shown};
 
 /// How long to wait for an answer: it is not computed, only looked up.
@@ -30,18 +30,9 @@ pub struct Alerts {
     /// What else than what pends and fires now.
     #[command(subcommand)]
     pub command: Option<History>,
-    /// How it is shown
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        global = true
-    )]
-    pub output: Output,
-    /// Where the collector is.
+    /// Where it is asked, and how the answer is shown.
     #[command(flatten)]
-    pub asked: Asked,
+    pub asking: Asking,
 }
 
 /// What else there is to show.
@@ -77,13 +68,13 @@ pub enum History {
 impl Alerts {
     /// Asks and shows; `now_ms` is what `now` means.
     pub fn run(&self, now_ms: i64) -> Result<Shown, Failure> {
-        let collector = self.asked.collector()?;
+        let collector = self.asking.asked.collector()?;
         let mut data = collector.get(&self.path(now_ms), PATIENCE)?;
         if self.command.is_none() {
             let standing = collector.v2(Method::GET, "alerts", None, PATIENCE)?;
             data = standing::joined(data, &standing);
         }
-        Ok(self.output.show(&data, |data| match &self.command {
+        Ok(self.asking.output.show(&data, |data| match &self.command {
             None => table::alerts(data, now_ms),
             Some(_) => table::history(data),
         }))

@@ -8,6 +8,23 @@ use serde_json::Value;
 
 use super::query::{Collector, Failure, Shown};
 
+/// Where the collector is, and how what it answers is shown.
+#[derive(Debug, Args)]
+pub struct Asking {
+    /// How it is shown
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        global = true
+    )]
+    pub output: Output,
+    /// Where the collector is.
+    #[command(flatten)]
+    pub asked: Asked,
+}
+
 /// Where the collector is.
 #[derive(Debug, Args)]
 pub struct Asked {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use incidents::oncall::OnCall;
 use serde_json::Value;
 
-use super::asking::{Asked, Output, items, moment, row, text};
+use super::asking::{Asking, items, moment, row, text};
 use super::query::{Failure, Shown, columns};
 use super::rules::Done;
 use crate::alertmanager::Loaded;
@@ -35,18 +35,9 @@ pub struct Oncall {
     /// What else than who is on call now.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How it is shown
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        global = true
-    )]
-    pub output: Output,
-    /// Where the collector is.
+    /// Where it is asked, and how the answer is shown.
     #[command(flatten)]
-    pub asked: Asked,
+    pub asking: Asking,
 }
 
 /// What else can be asked.
@@ -92,10 +83,10 @@ impl Oncall {
     }
 
     fn ask(&self, days: u32, table: impl FnOnce(&Value) -> String) -> Result<Shown, Failure> {
-        let collector = self.asked.collector()?;
+        let collector = self.asking.asked.collector()?;
         let data = collector.get(&format!("/api/oncall?days={days}"), PATIENCE)?;
         Ok(Shown {
-            out: self.output.write(&data, table),
+            out: self.asking.output.write(&data, table),
             notes: String::new(),
         })
     }
@@ -119,7 +110,7 @@ impl Oncall {
             Ok(on_call) => {
                 let told = oncall_told(&on_call, now_ms, i64::from(A_WEEK));
                 let (people, policies) = (on_call.people.len(), on_call.policies.len());
-                let text = self.output.write(&told, |told| {
+                let text = self.asking.output.write(&told, |told| {
                     let days = days_ahead(told);
                     format!("{name}: ok, {people} people, {policies} policies\n\n{days}")
                 });

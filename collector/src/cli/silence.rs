@@ -13,7 +13,7 @@ use wire::quantity::Period;
 
 use crate::api::time;
 
-use super::asking::{Asked, Output, moment};
+use super::asking::{Asking, Output, moment};
 use super::query::{Collector, Failure, Moment, Shown, encoded};
 
 /// How long to wait for an answer: it is not computed, only looked up or written.
@@ -37,18 +37,9 @@ pub struct Silence {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// How it is shown
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        global = true
-    )]
-    pub output: Output,
-    /// Where the collector is.
+    /// Where it is asked, and how the answer is shown.
     #[command(flatten)]
-    pub asked: Asked,
+    pub asking: Asking,
 }
 
 /// What can be done with silences.
@@ -110,8 +101,8 @@ impl Silence {
     /// Asks and shows; `now_ms` is what `now` means.
     pub fn run(&self, now_ms: i64) -> Result<Shown, Failure> {
         let desk = Desk {
-            collector: self.asked.collector()?,
-            output: self.output,
+            collector: self.asking.asked.collector()?,
+            output: self.asking.output,
             now_ms,
         };
         match &self.command {
@@ -159,10 +150,7 @@ impl Desk {
             Err(_unknown) => String::new(),
         };
         Ok(Shown {
-            out: match self.output {
-                Output::Json => json(&told),
-                Output::Table => format!("{id}\n"),
-            },
+            out: self.output.write(&told, |_| format!("{id}\n")),
             notes: format!("until {until}, for {}{quiet}\n", Period(lasts)),
         })
     }
@@ -181,10 +169,9 @@ impl Desk {
         let silence = self.find(id)?;
         let quiet = self.quiet(silence["id"].as_str().unwrap_or_default())?;
         Ok(Shown {
-            out: match self.output {
-                Output::Json => json(&silence),
-                Output::Table => table::silence(&silence, &quiet, self.now_ms),
-            },
+            out: self.output.write(&silence, |silence| {
+                table::silence(silence, &quiet, self.now_ms)
+            }),
             notes: String::new(),
         })
     }
@@ -220,11 +207,10 @@ impl Desk {
     }
 
     fn shown(&self, items: Vec<Value>, table: impl Fn(&[Value]) -> String) -> Shown {
+        let items = Value::Array(items);
+        let table = |items: &Value| table(items.as_array().map_or(&[], Vec::as_slice));
         Shown {
-            out: match self.output {
-                Output::Json => json(&items.into()),
-                Output::Table => table(&items),
-            },
+            out: self.output.write(&items, table),
             notes: String::new(),
         }
     }
@@ -278,10 +264,6 @@ fn array(value: Value) -> Vec<Value> {
         Value::Array(items) => items,
         _ => Vec::new(),
     }
-}
-
-fn json(value: &Value) -> String {
-    format!("{value:#}\n")
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use incidents::book::Rules;
 use serde::Deserialize;
-use wire::quantity::Period;
 
 use super::Problems;
-use super::validate::quantity;
+use super::validate::period_within;
 
 /// Where the file of who is on call is looked for if nothing else is said.
 pub const USUAL_FILE: &str = "/etc/nightshift/oncall.yml";
@@ -65,13 +64,7 @@ impl Default for IncidentsConfig {
 pub(super) fn validate(problems: &mut Problems, raw: RawIncidents) -> IncidentsConfig {
     let default = IncidentsConfig::default();
     let mut period = |key, given: &Option<String>, default, least| {
-        let period = quantity(problems, key, given.as_deref(), Period(default)).0;
-        if !(least..=LONGEST).contains(&period) {
-            let (period, least, most) = (Period(period), Period(least), Period(LONGEST));
-            let message = format!("{period} is not between {least} and {most}");
-            problems.add(key, message, format!("write {}", Period(default)));
-        }
-        period
+        period_within(problems, key, given.as_deref(), default, least..=LONGEST)
     };
     let zero = Duration::ZERO;
     let rules = Rules {

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use wire::quantity::Period;
 
 use super::Problems;
-use super::validate::{number_within, quantity};
+use super::validate::{number_within, period_within};
 
 /// Where Alertmanager's file is looked for if nothing else is said.
 pub const USUAL_FILE: &str = "/etc/nightshift/alertmanager.yml";
+
+/// A person reads no more in the minute in which things break, and services that page take that much from
+/// one sender.
+const BURST: u32 = 20;
+const REFILL: Duration = Duration::from_secs(3);
 
 /// Nobody wants to hear of something that is older.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
@@ -61,10 +65,8 @@ impl Default for NotifyConfig {
         Self {
             config: None,
             rate: Rate::Limited {
-                // A person reads no more in the minute in which things break, and services that page
-                // take that much from one sender.
-                burst: 20,
-                refill: Duration::from_secs(3),
+                burst: BURST,
+                refill: REFILL,
             },
             keep: Duration::from_secs(7 * 86_400),
         }
@@ -73,24 +75,15 @@ impl Default for NotifyConfig {
 
 /// What the program may rely on of the section.
 pub(super) fn validate(problems: &mut Problems, raw: RawNotify) -> NotifyConfig {
-    let mut period = |key, given: &Option<String>, default: u64, least| {
-        let default = Duration::from_secs(default);
-        let period = quantity(problems, key, given.as_deref(), Period(default)).0;
-        if !(least..=LONGEST).contains(&period) {
-            let (period, least, most) = (Period(period), Period(least), Period(LONGEST));
-            let message = format!("{period} is not between {least} and {most}");
-            problems.add(key, message, format!("write {}", Period(default)));
-        }
-        period
+    let default = NotifyConfig::default();
+    let mut period = |key, given: &Option<String>, default, least| {
+        period_within(problems, key, given.as_deref(), default, least..=LONGEST)
     };
-    let refill = period("notify.refill", &raw.refill, 3, Duration::from_millis(1));
-    let keep = period(
-        "notify.keep",
-        &raw.keep,
-        7 * 86_400,
-        Duration::from_secs(60),
-    );
-    let burst = raw.burst.map_or(20, i128::from);
+    let least = Duration::from_millis(1);
+    let refill = period("notify.refill", &raw.refill, REFILL, least);
+    let least = Duration::from_secs(60);
+    let keep = period("notify.keep", &raw.keep, default.keep, least);
+    let burst = raw.burst.map_or(i128::from(BURST), i128::from);
     let burst = number_within(problems, "notify.burst", burst, 0, 1_000_000);
     let rate = match u32::try_from(burst) {
         Ok(0) | Err(_) => Rate::Unlimited,

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use store::labels::Labels;
-use wire::quantity::Period;
 
 use super::Problems;
-use super::validate::{number_within, quantity};
+use super::validate::{number_within, period_within};
 
 /// Longer than anybody waits for a rule, or plans.
 const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
@@ -80,13 +79,7 @@ impl Default for RulesConfig {
 pub(super) fn validate(problems: &mut Problems, raw: RawRules) -> RulesConfig {
     let default = RulesConfig::default();
     let mut period = |key, given: &Option<String>, default, least| {
-        let period = quantity(problems, key, given.as_deref(), Period(default)).0;
-        if !(least..=LONGEST).contains(&period) {
-            let (period, least, most) = (Period(period), Period(least), Period(LONGEST));
-            let message = format!("{period} is not between {least} and {most}");
-            problems.add(key, message, format!("write {}", Period(default)));
-        }
-        period
+        period_within(problems, key, given.as_deref(), default, least..=LONGEST)
     };
     let evaluation_interval = period(
         "rules.evaluation_interval",

@@ -1,9 +1,11 @@
 //! From what the file has to what the program may rely on.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
-use wire::quantity::Size;
+use wire::quantity::{Period, Size};
 
 use super::raw::{RawConfig, RawLog, RawOtlp, RawRemoteWrite, RawTls};
 use super::{
@@ -232,4 +234,21 @@ pub(super) fn number_within(
         problems.add(key, message, "write a number within these bounds");
     }
     u64::try_from(number.clamp(low, high)).unwrap_or(least)
+}
+
+/// The period that was given, or the default; it is complained about where it is out of bounds.
+pub(super) fn period_within(
+    problems: &mut Problems,
+    key: &str,
+    given: Option<&str>,
+    default: Duration,
+    bounds: RangeInclusive<Duration>,
+) -> Duration {
+    let period = quantity(problems, key, given, Period(default)).0;
+    if !bounds.contains(&period) {
+        let (least, most) = (Period(*bounds.start()), Period(*bounds.end()));
+        let message = format!("{} is not between {least} and {most}", Period(period));
+        problems.add(key, message, format!("write {}", Period(default)));
+    }
+    period
 }

@@ -40,7 +40,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Looks up what was stored before a time.
+    /// Looks up what was stored from a while before a time on.
     pub(super) async fn read(store: &Store, now_ms: i64) -> Self {
         let mut places = Self::default();
         for labels in series(store, IDENTITY, now_ms).await {

@@ -167,7 +167,7 @@ impl Sender {
         match (next, plan) {
             (Next::GiveUp(id), _) => {
                 let error = format!("not taken for {}", wire::quantity::Period(keep));
-                self.give_up(id, Outcome::Expired(error)).await?;
+                self.give_up(id, error).await?;
                 Ok(Wake::AtOnce)
             }
             (Next::Nothing, _) | (_, None) => Ok(Wake::At(now.steady_ms + LOOK_MS)),
@@ -269,15 +269,13 @@ impl Sender {
         Ok(letter)
     }
 
-    async fn give_up(&mut self, id: i64, outcome: Outcome) -> Result<(), StateError> {
+    async fn give_up(&mut self, id: i64, error: String) -> Result<(), StateError> {
         let Some(letter) = self.letter(id).await? else {
             return Ok(());
         };
-        if let Outcome::Expired(error) = &outcome {
-            self.office.counters.failure(self.id.kind, Failure::Expired);
-            self.say_given_up(&letter, error, "a notification is too old and given up");
-        }
-        self.note(letter, outcome).await
+        self.office.counters.failure(self.id.kind, Failure::Expired);
+        self.say_given_up(&letter, &error, "a notification is too old and given up");
+        self.note(letter, Outcome::Expired(error)).await
     }
 
     async fn fold(

@@ -33,8 +33,6 @@ pub struct Head {
     pub id: i64,
     /// Those with the same are sent in their order.
     pub group_key: String,
-    /// Whether anything in it fires.
-    pub is_firing: bool,
     /// When it was decided, in milliseconds since 1970.
     pub created_at_ms: i64,
     /// How often it was tried.
@@ -149,7 +147,7 @@ impl StateDb {
         limit: usize,
     ) -> Result<Vec<Head>, StateError> {
         let rows = sqlx::query(
-            "SELECT id, group_key, is_firing, created_at_ms, attempts, next_try_ms FROM outbox \
+            "SELECT id, group_key, created_at_ms, attempts, next_try_ms FROM outbox \
              WHERE state = 'waiting' AND integration = $1 AND id > $2 ORDER BY id LIMIT $3",
         );
         let rows = rows.bind(integration.to_string()).bind(after);
@@ -277,7 +275,6 @@ fn read_head(row: &SqliteRow) -> Result<Head, sqlx::Error> {
     Ok(Head {
         id: row.try_get("id")?,
         group_key: row.try_get("group_key")?,
-        is_firing: row.try_get::<i64, _>("is_firing")? != 0,
         created_at_ms: row.try_get("created_at_ms")?,
         attempts: u32::try_from(row.try_get::<i64, _>("attempts")?).unwrap_or(u32::MAX),
         next_try_ms: row.try_get("next_try_ms")?,

@@ -18,7 +18,7 @@ struct Options {
     /// Faults in a campaign.
     #[arg(long, default_value_t = 50)]
     rounds: u32,
-    /// Faults in a campaign of alerts.
+    /// Faults in each campaign of alerts.
     #[arg(long, default_value_t = 200)]
     alert_rounds: u32,
     /// The first campaign's seed; each further one has the next.
@@ -78,7 +78,6 @@ async fn main() -> Result<()> {
     let heading = "Loss: agent and collector killed, kept apart, the spool torn, its disk filled";
     campaign(heading, &options, &mut report, loss).await?;
     let alerts = |seed| async move {
-        // As many in all as anybody asked for, though each seed is a collector of its own.
         let rounds = options.alert_rounds;
         alerts::run(alerts::Plan { rounds, seed }).await
     };

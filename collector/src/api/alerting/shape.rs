@@ -5,9 +5,10 @@ use std::time::Duration;
 use query::promql::go_float;
 use rules::file::{AlertRule, Rule};
 use rules::state::{Alert, Phase, State};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use store::labels::Labels;
 
+use crate::api::answer::pairs;
 use crate::api::time::rfc3339;
 use crate::judge::{GroupStatus, Health, RuleStatus};
 
@@ -124,13 +125,6 @@ pub(super) fn alert(alert: &Alert, runbook: Option<&str>) -> Value {
         shown["runbook"] = runbook.into();
     }
     shown
-}
-
-fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
-    let object: Map<String, Value> = pairs
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect();
-    Value::Object(object)
 }
 
 /// Whole ones without a fraction, as Go writes them.

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use store::labels::Labels;
 
 use crate::api::Api;
-use crate::api::answer::ApiError;
+use crate::api::answer::{ApiError, pairs};
 use crate::api::params::Params;
 use crate::notify::ShownGroup;
 
 use super::filter::Filter;
 use super::refusal::Refusal;
-use super::shape::{self, Shown};
+use super::shape::Shown;
 
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
@@ -30,7 +30,7 @@ pub(super) async fn list(
         let alerts = group.alerts.iter().map(|alert| shown.alert(alert));
         json!({
             "alerts": alerts.collect::<Vec<_>>(),
-            "labels": shape::texts(group.labels.iter()),
+            "labels": pairs(group.labels.iter()),
             "receiver": {"name": group.receiver},
         })
     });

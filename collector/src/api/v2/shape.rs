@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use notify::matcher::Matcher;
 use notify::silence::Silence;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::api::answer::pairs;
 use crate::api::time::rfc3339;
 use crate::notify::ShownAlert;
 
@@ -59,7 +60,7 @@ impl Shown {
         let inhibited_by: Vec<String> = inhibited_by.map(ToString::to_string).collect();
         let annotations = alert.annotations.iter();
         let mut value = json!({
-            "annotations": texts(annotations.map(|(name, text)| (name.as_str(), text.as_str()))),
+            "annotations": pairs(annotations.map(|(name, text)| (name.as_str(), text.as_str()))),
             "endsAt": rfc3339(alert.ends_at_ms.unwrap_or(assumed_ms)),
             "fingerprint": shown.fingerprint.to_string(),
             "receivers": receivers(&shown.receivers),
@@ -71,7 +72,7 @@ impl Shown {
                 "state": State::of(shown).as_str(),
             },
             "updatedAt": rfc3339(alert.updated_at_ms),
-            "labels": texts(alert.labels.iter()),
+            "labels": pairs(alert.labels.iter()),
         });
         if !alert.generator_url.is_empty() {
             value["generatorURL"] = alert.generator_url.as_str().into();
@@ -107,11 +108,4 @@ fn matcher(matcher: &Matcher) -> Value {
         "name": matcher.name(),
         "value": matcher.value(),
     })
-}
-
-/// Names and values.
-pub(super) fn texts<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Map<String, Value> {
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect()
 }

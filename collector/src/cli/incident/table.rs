@@ -28,7 +28,7 @@ pub(super) fn list(data: &Value) -> String {
             &lasted(&incident["impact"]["lastedSeconds"]),
             text(incident, "owner"),
             &format!("{}/{alerts}", incident["firing"]),
-            &plain(text(incident, "title")),
+            text(incident, "title"),
         ]));
     }
     let means = &data["means"]["all"];
@@ -81,13 +81,13 @@ pub(super) fn one(incident: &Value) -> String {
         "severity {severity}, began {began}, lasted {lasted_for}"
     )
     .ok();
-    for (name, what) in [("clusters", "clusters"), ("hosts", "hosts")] {
+    for name in ["clusters", "hosts"] {
         let all: Vec<&str> = items(&incident[name])
             .into_iter()
             .filter_map(Value::as_str)
             .collect();
         if !all.is_empty() {
-            writeln!(out, "{what}: {}", plain(&all.join(", "))).ok();
+            writeln!(out, "{name}: {}", plain(&all.join(", "))).ok();
         }
     }
     let head = ["ALERT", "SEVERITY", "STATE", "SINCE", "TIMES", "WHAT"];
@@ -106,12 +106,12 @@ pub(super) fn one(incident: &Value) -> String {
             text(&last, "to")
         };
         rows.push(row([
-            &plain(text(&alert["labels"], "alertname")),
+            text(&alert["labels"], "alertname"),
             text(alert, "severity"),
             state,
             &moment(since),
             &alert["firings"].to_string(),
-            &plain(text(alert, "summary")),
+            text(alert, "summary"),
         ]));
     }
     write!(out, "\n{}\n", columns(&rows)).ok();

@@ -12,11 +12,10 @@ fn queue(burst: u32, keeping: Keeping) -> Queue {
     Queue::new(limited(burst), Open::default(), keeping)
 }
 
-fn head(id: i64, group: &str, is_firing: bool) -> Head {
+fn head(id: i64, group: &str) -> Head {
     Head {
         id,
         group_key: group.to_owned(),
-        is_firing,
         created_at_ms: 0,
         attempts: 0,
         next_try_ms: None,
@@ -24,7 +23,7 @@ fn head(id: i64, group: &str, is_firing: bool) -> Head {
 }
 
 fn heads(ids: std::ops::Range<i64>) -> Vec<Head> {
-    ids.map(|id| head(id, &format!("g{id}"), true)).collect()
+    ids.map(|id| head(id, &format!("g{id}"))).collect()
 }
 
 /// Sends until there is something else to do than to send; gives what was sent.
@@ -64,7 +63,7 @@ fn a_storm_is_folded_when_the_last_token_is_reached() {
     for id in rows {
         queue.remove(id);
     }
-    let mut digest = head(1_001, "digest:team:1", true);
+    let mut digest = head(1_001, "digest:team:1");
     queue.add(vec![digest.clone()]);
     assert_eq!(drain(&mut queue, 0), (vec![1_001], Next::Nothing));
     // What comes then waits for half a minute, and is folded into the same digest if it is much.
@@ -109,14 +108,7 @@ fn what_was_told_alone_ends_alone_and_at_once() {
         for id in 1..101 {
             queue.open.groups.insert(format!("g{id}"), None);
         }
-        let ends = heads(1..101).into_iter();
-        queue.add(
-            ends.map(|one| Head {
-                is_firing: false,
-                ..one
-            })
-            .collect(),
-        );
+        queue.add(heads(1..101));
         assert_eq!(drain(&mut queue, 0).0.len(), expected);
     };
     check(Keeping::Keyed, 100);
@@ -133,7 +125,7 @@ fn what_is_in_a_digest_is_told_with_it() {
     queue.add(heads(1..4));
     assert_eq!(queue.next(KEEP, 0), Next::Fold(vec![1, 3], digest.clone()));
     // Not while the digest itself waits.
-    queue.add(vec![head(4, "digest:x:1", true)]);
+    queue.add(vec![head(4, "digest:x:1")]);
     let (sent, next) = drain(&mut queue, 0);
     assert_eq!(sent, [2, 4]);
     assert_eq!(next, Next::Fold(vec![1, 3], digest));
@@ -178,7 +170,7 @@ fn a_receiver_is_left_alone_as_long_as_it_asks() {
 #[test]
 fn a_row_that_is_never_taken_holds_up_nobody_else() {
     let mut queue = queue(100, Keeping::Plain);
-    queue.add(vec![head(1, "bad", true), head(2, "bad", false)]);
+    queue.add(vec![head(1, "bad"), head(2, "bad")]);
     let mut now_ms = 0;
     for _ in 0..9 {
         queue.failed(1, None, now_ms);
