@@ -38,5 +38,5 @@ bench: setup ## the cost of agent and collector beside their peers'; writes docs
 build: ## release binaries
 	$(CARGO) build --release -p nightshift -p nightshift-agent
 
-install: build ## binaries to PREFIX/bin, systemd units to PREFIX/lib/systemd/system
+install: build ## binaries, systemd units, rule packs and sample configurations, below PREFIX
 	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" scripts/install.sh
